@@ -81,6 +81,8 @@ export function cors(config: CorsConfig): Cors {
 function isExactOrigin(text: string): boolean {
   if (!URL.canParse(text)) return false;
   const url = new URL(text);
+  // URL hosts may hold marks like * and ', which mean something else in a header; an origin of ours has none of them.
+  if (!/^[a-z0-9.-]+$|^\[[0-9a-f:]+\]$/.test(url.hostname)) return false;
   const secure = url.protocol === "https:" || (url.protocol === "http:" && isLoopbackHost(url.hostname));
   return secure && url.origin === text;
 }

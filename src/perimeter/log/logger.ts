@@ -14,14 +14,25 @@ export type LogLevel = "info" | "warn" | "error" | "silent";
  */
 export function createLogger(options: { write: (line: string) => void; level: LogLevel; clock: Clock }): Logger {
   const { clock, write } = options;
+  // Thousands of lines share a millisecond's text with the one before.
+  let stampMs = Number.NaN;
+  let stamp = "";
+  const timestamp = (): string => {
+    const nowMs = clock();
+    if (nowMs !== stampMs) {
+      stampMs = nowMs;
+      stamp = `,"time":"${isoTime(nowMs)}"`;
+    }
+    return stamp;
+  };
   const log = pino(
     {
       level: options.level,
       base: null,
-      timestamp: () => `,"time":"${isoTime(clock())}"`,
+      timestamp,
       formatters: { level: (label) => ({ level: label }) },
       // Redaction happened before; pino's own serialisers would read the fields of errors again.
-      serializers: {},
+      serializers: { err: (shown: unknown) => shown },
     },
     { write },
   );

@@ -27,11 +27,13 @@ const CARD_HINT = /[0-9](?:[ -]?[0-9]){12}/;
 const CARD_RUN = /[0-9](?:[ -]?[0-9])*/g;
 const CARD_DIGITS_MIN = 13;
 const CARD_DIGITS_MAX = 19;
-const UUID = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/gi;
+// With nothing hexadecimal before or after: a longer last group is no UUID, and may end in a card number.
+const UUID = /(?<![0-9a-f])[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?![0-9a-f])/gi;
+const UUID_CHARS = 36;
 
-/** One look for the beginnings of all shapes: most text has none and is returned as it is. */
+/** One look for the beginnings of all shapes but the cards: most text has none and is returned as it is. */
 const HINT =
-  /eyJ|rw[a-z0-9]{0,12}_|bearer|basic|dpop|digest|negotiate|:\/\/|passw|passphrase|pwd|secret|token|key|authorization|cookie|otp|pin|code|iban|[0-9](?:[ -]?[0-9]){12}/i;
+  /eyJ|rw[a-z0-9]{0,12}_|bearer|basic|dpop|digest|negotiate|:\/\/|passw|passphrase|pwd|secret|token|key|authorization|cookie|otp|pin|code|iban/i;
 
 /**
  * Masks every secret that can be told by its shape: tokens, bearer credentials, private keys, passwords in URLs and in
@@ -40,12 +42,16 @@ const HINT =
  * A UUID is left alone, whatever digits it has: log lines must stay findable by id.
  */
 export function scrub(text: string): string {
-  if (!HINT.test(text)) return text;
-  let out = maskPrivateKeys(text);
-  // What is masked as a whole comes first, so that no later mask leaves the beginning of a secret standing.
-  out = out.replace(COOKIE_LINE, `cookie: ${MASK}`).replace(SCHEME_CREDENTIALS, `$1 ${MASK}`);
-  out = out.replace(URL_CREDENTIALS, `://$1:${MASK}@`).replace(NAMED_VALUE, `$1$2${MASK}`).replace(TOKEN, MASK);
+  const out = HINT.test(text) ? maskShapes(text) : text;
   return CARD_HINT.test(out) ? maskCards(out) : out;
+}
+
+function maskShapes(text: string): string {
+  // What is masked as a whole comes first, so that no later mask leaves the beginning of a secret standing.
+  let out = maskPrivateKeys(text);
+  out = out.replace(COOKIE_LINE, `cookie: ${MASK}`).replace(SCHEME_CREDENTIALS, `$1 ${MASK}`);
+  out = out.replace(URL_CREDENTIALS, `://$1:${MASK}@`).replace(NAMED_VALUE, `$1$2${MASK}`);
+  return out.replace(TOKEN, MASK);
 }
 
 /** Each block from its first line to its last, and to the end of the text when the last line is missing. */
@@ -64,15 +70,19 @@ function maskPrivateKeys(text: string): string {
   }
 }
 
+/** Looks between the UUIDs only; a run of digits never reaches into one. */
 function maskCards(text: string): string {
-  const ids = [...text.matchAll(UUID)].map((match) => match.index);
-  let next = 0;
-  return text.replace(CARD_RUN, (run, offset: number) => {
-    while (next < ids.length && (ids[next] ?? 0) + 36 <= offset) next += 1;
-    const id = ids[next];
-    const insideId = id !== undefined && offset + run.length > id && offset < id + 36;
-    return !insideId && holdsCard(run) ? MASK : run;
-  });
+  let out = "";
+  let from = 0;
+  for (const { index } of text.matchAll(UUID)) {
+    out += maskRuns(text.slice(from, index)) + text.slice(index, index + UUID_CHARS);
+    from = index + UUID_CHARS;
+  }
+  return out + maskRuns(text.slice(from));
+}
+
+function maskRuns(text: string): string {
+  return CARD_HINT.test(text) ? text.replace(CARD_RUN, (run) => (holdsCard(run) ? MASK : run)) : text;
 }
 
 /** Looks at every stretch of 13 to 19 digits of a run; a longer run is masked unseen, since no log needs it. */
@@ -118,7 +128,11 @@ export function scrubShort(text: string, charsMax: number): string {
   return `${scrub(text.slice(0, end))}[cut]`;
 }
 
+// Most text is plain ASCII, which is seen in one look; the exact class needs Unicode tables.
+const NOT_PLAIN = /[^\x20-\x7e]/;
+const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+
 /** Control characters, and the marks that turn the direction of text, would let a visitor write into the log's lines. */
 export function printable(text: string): string {
-  return /[\p{Cc}\p{Cf}\u2028\u2029]/u.test(text) ? text.replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, "\ufffd") : text;
+  return NOT_PLAIN.test(text) ? text.replaceAll(UNPRINTABLE, "\ufffd") : text;
 }
