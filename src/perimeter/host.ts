@@ -41,7 +41,7 @@ export function hostCheck(mode: "development" | "production", hosts: readonly st
 }
 
 /** The name without port, in lower case; `undefined` when it is none. */
-export function hostName(host: string): string | undefined {
+function hostName(host: string): string | undefined {
   if (host.length > LIMITS.hostChars) return undefined;
   const match = /^(\[[0-9a-f:.]+\]|[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?)(?::[0-9]{1,5})?$/.exec(host.toLowerCase());
   return match?.[1];

@@ -2,12 +2,12 @@ import { z } from "zod";
 import type { Bucket, CounterStore, Taken, TenantId } from "../core/index.ts";
 
 /** `limit` per `periodSeconds` on average, and up to `burst` at once. */
-export const Rate = z.strictObject({
+const Rate = z.strictObject({
   limit: z.int().min(1).max(10_000_000),
   periodSeconds: z.int().min(1).max(86_400),
   burst: z.int().min(1).max(1_000_000),
 });
-export type Rate = z.output<typeof Rate>;
+type Rate = z.output<typeof Rate>;
 
 const RouteName = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, "must be a name like sign-in");
 

@@ -33,7 +33,7 @@ describe("secrets are masked by the name they stand under", () => {
     "pin",
     "iban",
     "otp",
-    "totpCode".replace("Code", "_otp"),
+    "totp",
     "apiKey",
     "api-key",
     "privateKey",

@@ -40,7 +40,7 @@ const KEYS_REMEMBERED_MAX = 1_024;
 const remembered = new Map<string, boolean>();
 
 /** True when a value under this key must not be logged, whatever it looks like. */
-export function isSecretKey(key: string): boolean {
+function isSecretKey(key: string): boolean {
   let secret = remembered.get(key);
   if (secret === undefined) {
     const plain = key.toLowerCase().replaceAll(/[^a-z0-9]/g, "");

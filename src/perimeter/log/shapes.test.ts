@@ -100,7 +100,7 @@ describe("what is no secret stays readable", () => {
     "01935f5e-4111-7111-8111-111111111111",
     "2025-11-24T04:20:19.123Z took 1234 ms",
     "relation ringwall.session does not exist",
-    "4111111111111112 has the wrong check digit".replace("4111111111111112", "1234567890123"),
+    "1234567890123 has the wrong check digit",
     "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36",
     "https://bank.example:7490/transfers",
     "token expired",
