@@ -62,7 +62,7 @@ describe("a tenant key", () => {
   test("asked for a hundred times at once is made once and loaded once", async () => {
     const { keys, store } = await testKeys();
     const before = store.reads;
-    const all = await Promise.all(Array.from({ length: 100 }, () => keys.current(ALPHA, "data")));
+    const all = await Promise.all(Array.from({ length: 100 }, async () => await keys.current(ALPHA, "data")));
     expect(new Set(all).size).toBe(1);
     expect(store.reads - before).toBe(2); // Nothing there; then what was made.
   });

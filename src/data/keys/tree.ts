@@ -126,7 +126,7 @@ class KeyTree implements Keys {
   async serviceVersions(purpose: ServicePurpose): Promise<readonly TenantKey[]> {
     const ring = this.#warm(ringKey(PLATFORM_TENANT, purpose)) ?? (await this.#load(PLATFORM_TENANT, purpose));
     const versions = [...ring.rows.keys()].sort((a, b) => b - a);
-    return await Promise.all(versions.map((version) => this.version(PLATFORM_TENANT, purpose, version)));
+    return await Promise.all(versions.map(async (version) => await this.version(PLATFORM_TENANT, purpose, version)));
   }
 
   sealValue(
