@@ -18,17 +18,18 @@ export interface VelocityLimit {
 }
 
 interface TotalRow {
-  readonly sum: bigint;
+  /** As text: a numeric column has no bound that a JavaScript number could keep. */
+  readonly sum: string;
   readonly count: number;
   readonly starts_ms: number;
 }
 
 // One upsert adds and reads at once: two acts at the same time wait for one another on the row, so neither can pass
 // a check that the other has already used up. The sum is numeric so that adding cannot overflow before the check.
-export const VELOCITY_ADD = statement<{ sum: string; count: number; starts_ms: number }>(
+export const VELOCITY_ADD = statement<TotalRow>(
   "input.velocity_add",
   `insert into ringwall.velocity as v (actor, scope, starts_at, sum, count)
-   values ($1, $2, $3::timestamptz, $4::bigint, 1)
+   values ($1, $2, $3::timestamptz, $4::numeric, 1)
    on conflict (tenant_id, actor, scope) do update set
      starts_at = case when v.starts_at <= $5::timestamptz then excluded.starts_at else v.starts_at end,
      sum = case when v.starts_at <= $5::timestamptz then excluded.sum else v.sum + excluded.sum end,
@@ -49,11 +50,11 @@ export async function addVelocity(tx: Transaction, limit: VelocityLimit, amount:
   const values = [actorName(tx.actor), limit.scope, isoTime(nowMs), amount, isoTime(nowMs - windowMs)];
   const [row] = await tx.run(VELOCITY_ADD, values);
   assert(row !== undefined, "the upsert returns its row");
-  const total: TotalRow = { ...row, sum: BigInt(row.sum) };
-  assert(total.sum >= amount && total.count >= 1, "the totals hold this act");
-  if (total.sum <= limit.sumMax && total.count <= limit.countMax) return;
+  const sum = BigInt(row.sum);
+  assert(sum >= amount && row.count >= 1, "the totals hold this act");
+  if (sum <= limit.sumMax && row.count <= limit.countMax) return;
   throw new RingwallError("access.velocity_exceeded", {
-    detail: { scope: limit.scope, count: total.count },
-    retryAfterSeconds: Math.max(1, Math.ceil((total.starts_ms + windowMs - nowMs) / 1_000)),
+    detail: { scope: limit.scope, count: row.count },
+    retryAfterSeconds: Math.max(1, Math.ceil((row.starts_ms + windowMs - nowMs) / 1_000)),
   });
 }
