@@ -1,5 +1,5 @@
 import { Secret, TOTP } from "otpauth";
-import { assert, randomBytes } from "../../core/index.ts";
+import { assert, randomBytes } from "../../../core/index.ts";
 
 /** RFC 6238 with the values every authenticator app supports. */
 export const TOTP_STEP_SECONDS = 30;

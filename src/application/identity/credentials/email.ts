@@ -1,4 +1,4 @@
-import { RingwallError } from "../../core/index.ts";
+import { RingwallError } from "../../../core/index.ts";
 
 /** RFC 5321, section 4.5.3.1: 64 before the at sign, 254 for the whole path. */
 const EMAIL_MAX = 254;

@@ -1,5 +1,5 @@
 import { createHmac } from "node:crypto";
-import { assert, encodeTuple, PlainSecret, randomToken, type TenantId } from "../../core/index.ts";
+import { assert, encodeTuple, PlainSecret, randomToken, type TenantId } from "../../../core/index.ts";
 
 /**
  * The key for one kind of keyed hash, from outside the database. Separate keys, so that a digest of one kind can

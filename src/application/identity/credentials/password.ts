@@ -1,4 +1,4 @@
-import { RingwallError } from "../../core/index.ts";
+import { RingwallError } from "../../../core/index.ts";
 import { COMMON_PASSWORDS, COMMON_WORDS } from "./common-passwords.ts";
 
 /** Longer input is refused before any hashing, at sign-in too. */
