@@ -78,10 +78,10 @@ async function createSessions(db: Kysely<unknown>): Promise<void> {
   await sql`
     grant update (last_seen_at, enrolment_seed, revoked_at) on ringwall.session to ringwall_app`.execute(db);
   // Not tenant first: a bearer token is all there is when its session is looked up. Only the definer function does.
-  await sql`create unique index session_token on ringwall.session (token_hash)`.execute(db);
+  await sql`create unique index session_by_token on ringwall.session (token_hash)`.execute(db);
   await sql`
-    create index session_user on ringwall.session (tenant_id, user_id) where revoked_at is null`.execute(db);
-  await sql`create index session_expiry on ringwall.session (tenant_id, expires_at)`.execute(db);
+    create index session_by_user on ringwall.session (tenant_id, user_id) where revoked_at is null`.execute(db);
+  await sql`create index session_by_expiry on ringwall.session (tenant_id, expires_at)`.execute(db);
 }
 
 async function createLogins(db: Kysely<unknown>): Promise<void> {
@@ -106,9 +106,9 @@ async function createLogins(db: Kysely<unknown>): Promise<void> {
   await wall(db, "login_transaction", { ringwall_app: ["select", "insert", "delete"] });
   await sql`
     grant update (wrong_codes, enrolment_seed, ended_at) on ringwall.login_transaction to ringwall_app`.execute(db);
-  await sql`create unique index login_token on ringwall.login_transaction (token_hash)`.execute(db);
-  await sql`create index login_user on ringwall.login_transaction (tenant_id, user_id)`.execute(db);
-  await sql`create index login_expiry on ringwall.login_transaction (tenant_id, expires_at)`.execute(db);
+  await sql`create unique index login_by_token on ringwall.login_transaction (token_hash)`.execute(db);
+  await sql`create index login_by_user on ringwall.login_transaction (tenant_id, user_id)`.execute(db);
+  await sql`create index login_by_expiry on ringwall.login_transaction (tenant_id, expires_at)`.execute(db);
 }
 
 async function createLinks(db: Kysely<unknown>): Promise<void> {
@@ -130,7 +130,7 @@ async function createLinks(db: Kysely<unknown>): Promise<void> {
       check ((role is not null) = (kind = 'invitation'))
     )`.execute(db);
   await wall(db, "link", { ringwall_app: ["select", "insert", "update", "delete"] });
-  await sql`create unique index link_token on ringwall.link (token_hash)`.execute(db);
+  await sql`create unique index link_by_token on ringwall.link (token_hash)`.execute(db);
 }
 
 async function createAttempts(db: Kysely<unknown>): Promise<void> {
@@ -148,7 +148,7 @@ async function createAttempts(db: Kysely<unknown>): Promise<void> {
       primary key (tenant_id, scope, account)
     )`.execute(db);
   await wall(db, "attempt", { ringwall_app: ["select", "insert", "update", "delete"] });
-  await sql`create index attempt_expiry on ringwall.attempt (tenant_id, ends_at)`.execute(db);
+  await sql`create index attempt_by_expiry on ringwall.attempt (tenant_id, ends_at)`.execute(db);
 }
 
 // The bodies are SQL-standard (`return`-style), parsed now: every name in them is bound to its object, so a hostile

@@ -19,7 +19,7 @@ export const migration: Migration = {
         primary key (tenant_id, actor, key),
         check ((status is null) = (body is null))
       )`.execute(db);
-    await sql`create index idempotency_age on ringwall.idempotency (tenant_id, created_at)`.execute(db);
+    await sql`create index idempotency_by_age on ringwall.idempotency (tenant_id, created_at)`.execute(db);
 
     await sql`
       create table ringwall.velocity (

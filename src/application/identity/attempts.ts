@@ -31,11 +31,13 @@ const RESERVE = statement<{ reserved: number }>(
    returning reserved`,
 );
 
-// The failure that reaches the limit starts the lock and its window; those after it change nothing.
+// The failure that reaches the limit starts the lock and its window; those after it change nothing. A refused attempt
+// was not looked at, so it is no failure and keeps no reservation: ten right ones at once lock nobody out.
 const FAIL = statement<{ failed: number }>(
   "identity.attempt_fail",
   `update ringwall.attempt set
      failed = failed + $3::integer,
+     reserved = greatest(reserved - 1 + $3::integer, failed),
      locked_at = case when failed + $3::integer >= $4 and locked_at is null then $5::timestamptz else locked_at end,
      ends_at = case when failed + $3::integer >= $4 and locked_at is null then $6::timestamptz else ends_at end
    where scope = $1 and account = $2

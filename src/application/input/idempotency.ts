@@ -71,7 +71,7 @@ export interface IdempotentRequest {
 
 /** Binds a key to what was asked: route and parsed body, each length-prefixed so that no two requests share a hash. */
 export function idempotentRequest(key: string, ...parts: readonly string[]): IdempotentRequest {
-  return { key, hash: hash("sha256", encodeTuple(...parts), "buffer") };
+  return { key, hash: hash("sha256", encodeTuple(key, ...parts), "buffer") };
 }
 
 /** A claim of this transaction, or the outcome of an earlier one. */
@@ -105,6 +105,7 @@ export async function claimIdempotency(tx: Transaction, request: IdempotentReque
       assert(outcome.status >= 200 && outcome.status < 300, "only what was done is replayed");
       assert(outcome.body.length <= BODY_MAX, "an idempotent answer is small");
       tx.defer(COMPLETE, [actor, request.key, outcome.status, outcome.body]);
+      // Keys differ, so hashes do: each claim is as likely to sweep as any other.
       if ((request.hash[0] ?? 0) % SWEEP_ONE_IN === 0) tx.defer(SWEEP, [expired, SWEEP_ROWS]);
     },
   };
