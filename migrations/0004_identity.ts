@@ -114,6 +114,7 @@ async function createLogins(db: Kysely<unknown>): Promise<void> {
 async function createLinks(db: Kysely<unknown>): Promise<void> {
   // One row for each kind and subject, so issuing a link again kills the one before by overwriting it.
   // subject: an address for an invitation, a user's id for a recovery, the tenant for the bootstrap.
+  // created_by: null when the platform made it, which it can only for a tenant's first owner.
   await sql`
     create table ringwall.link (
       tenant_id  text        not null default ringwall.tenant() check (tenant_id <> '')
@@ -212,12 +213,14 @@ async function createLookups(db: Kysely<unknown>): Promise<void> {
 
   await sql`
     create function ringwall.link_by_hash(wanted bytea)
-      returns table (tenant_id text, kind text, subject text, role text, expires_ms float8, used boolean,
-        tenant_status text, tenant_name text, user_id uuid, email text, name text, user_role text, user_status text,
+      returns table (tenant_id text, kind text, subject text, role text, first_owner boolean, expires_ms float8,
+        used boolean, tenant_status text, tenant_name text, user_id uuid, email text, name text, user_role text, user_status text,
         password_hash text, factor_required boolean, enrolled boolean)
       language sql stable security definer
       begin atomic
-        select l.tenant_id, l.kind, l.subject, l.role, round(extract(epoch from l.expires_at) * 1000)::float8,
+        select l.tenant_id, l.kind, l.subject, l.role,
+          l.kind = 'bootstrap' or (l.kind = 'invitation' and l.created_by is null),
+          round(extract(epoch from l.expires_at) * 1000)::float8,
           l.used_at is not null, t.status, t.name, u.user_id, u.email, u.name, u.role, u.status, u.password_hash,
           u.factor_required, f.user_id is not null
         from ringwall.link l

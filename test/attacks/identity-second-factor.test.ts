@@ -33,10 +33,11 @@ describe("a code", () => {
     await expect(stage.identity.stepUp(principal, olga.app.code(), ORIGIN)).rejects.toMatchObject(FAILED);
   });
 
-  test("brought twenty times at once opens one session", async () => {
+  test("brought nine times at once opens one session", async () => {
     stage.advance(WINDOW_MS);
     stage.nextStep();
-    const logins = await Promise.all(Array.from({ length: 9 }, () => begin()));
+    const logins: string[] = [];
+    for (let login = 0; login < 9; login += 1) logins.push(await begin());
     const code = olga.app.code();
     const results = await Promise.allSettled(logins.map((login) => give(login, code)));
     expect(results.filter((one) => one.status === "fulfilled")).toHaveLength(1);

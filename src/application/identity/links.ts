@@ -38,6 +38,8 @@ interface LinkRow {
   readonly kind: LinkKind;
   readonly subject: string;
   readonly role: string | null;
+  /** Made by the platform: good only while the tenant has no owner. */
+  readonly first_owner: boolean;
   readonly expires_ms: number;
   readonly used: boolean;
   readonly tenant_status: string;
@@ -88,6 +90,12 @@ const ENSURE_PLATFORM = statement(
 const OWNER_EXISTS = statement<{ user_id: string }>(
   "identity.owner_exists",
   "select user_id from ringwall.user_account where role = 'owner' limit 1",
+);
+
+// Two links for a first owner, used at once, wait for each other here, so that the second finds the owner.
+const LOCK_TENANT = statement(
+  "identity.tenant_lock",
+  "select tenant_id from ringwall.tenant where tenant_id = $1 for no key update",
 );
 
 const USER_INSERT = statement<{ user_id: string }>(
@@ -220,7 +228,10 @@ async function join(
   const bootstrap = link.row.kind === "bootstrap";
   return await parts.database.forTenant(tenant, { type: "anonymous", tenant }, async (tx) => {
     await consumeLink(parts, tx, link);
-    if (bootstrap && (await ownerExists(tx))) throw linkInvalid("owner exists");
+    if (link.row.first_owner) {
+      await tx.run(LOCK_TENANT, [tenant]);
+      if (await ownerExists(tx)) throw linkInvalid("owner exists");
+    }
     const [row] = await tx.run(USER_INSERT, [user, email, name, role, hash, isoTime(parts.clock())]);
     if (row === undefined) throw new RingwallError("resource.conflict", { detail: { reason: "address taken" } });
     await parts.recorder.record(tx, {

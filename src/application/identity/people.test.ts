@@ -298,6 +298,17 @@ describe("the platform", () => {
     await expect(stage.identity.readUser(operator, owner.user)).rejects.toMatchObject(MISSING);
   });
 
+  test("cannot keep a way in: every first owner's link is dead once there is one", async () => {
+    const by = { type: "system", capability: "tenants.create" } as const;
+    const empty = await stage.createTenant(`empty-${count}`);
+    const invite = async (email: string): Promise<string> =>
+      (await stage.identity.inviteFirstOwner(by, empty, email)).token.open();
+    const links = [await invite("a@example.test"), await invite("b@example.test"), await invite("c@example.test")];
+    const results = await Promise.allSettled(links.slice(0, 2).map((token) => join(token)));
+    expect(results.filter((one) => one.status === "fulfilled")).toHaveLength(1);
+    await expect(join(String(links[2]))).rejects.toMatchObject(INVALID);
+  });
+
   test("alone keeps the register: another tenant's owner creates and suspends nothing", async () => {
     await expect(stage.identity.createTenant(olga.principal, { id: "mine-too", name: "Mine" })).rejects.toMatchObject(
       DENIED,

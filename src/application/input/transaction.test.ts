@@ -76,7 +76,7 @@ describe("an idempotency key", () => {
     for (let index = 0; index < 200; index += 1) await act(actor, idempotentRequest(`fresh-${index}`, "a"));
     const { rows } = await data.owner.query(
       "select count(*)::int as n from ringwall.idempotency where tenant_id = $2 and created_at <= $1",
-      [new Date(nowMs - 86_400_000).toISOString()],
+      [new Date(nowMs - 86_400_000).toISOString(), bank],
     );
     expect(Number(rows[0]?.["n"])).toBe(0);
   });
