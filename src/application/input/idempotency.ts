@@ -1,17 +1,20 @@
 import { hash } from "node:crypto";
 import {
+  type Actor,
   actorName,
   assert,
   type Clock,
+  type Database,
   encodeTuple,
   isoTime,
   RingwallError,
+  type SystemActor,
   statement,
   type Transaction,
 } from "../../core/index.ts";
 
 /** How long an outcome is replayed. A day covers a client that retries after a weekend's half, and bounds the table. */
-export const IDEMPOTENCY_SECONDS = 86_400;
+const IDEMPOTENCY_SECONDS = 86_400;
 /** The largest stored answer. Idempotent acts answer with an id and a few numbers. */
 const BODY_MAX = 16_384;
 /** One claim in this many sweeps, and removes up to `SWEEP_ROWS` old rows: the table shrinks faster than it grows. */
@@ -33,7 +36,7 @@ interface ClaimRow {
  * the act that is issued in the same tick may therefore gate itself without another round trip:
  * `... where exists (select from ringwall.idempotency where actor = $n and key = $m and status is null)`.
  */
-export const IDEMPOTENCY_CLAIM = statement<ClaimRow>(
+const CLAIM = statement<ClaimRow>(
   "input.idempotency_claim",
   `insert into ringwall.idempotency as i (actor, key, request_hash, created_at)
    values ($1, $2, $3, $4::timestamptz)
@@ -61,6 +64,12 @@ const SWEEP = statement(
 export interface Outcome {
   readonly status: number;
   readonly body: string;
+}
+
+/** An act's answer, and whether it was given before. */
+export interface Replayable {
+  readonly outcome: Outcome;
+  readonly replayed: boolean;
 }
 
 /** One request as the key binds it: the same key with another hash is a conflict. */
@@ -92,7 +101,7 @@ export async function claimIdempotency(tx: Transaction, request: IdempotentReque
   const actor = actorName(tx.actor);
   const nowMs = clock();
   const expired = isoTime(nowMs - IDEMPOTENCY_SECONDS * 1_000);
-  const [row] = await tx.run(IDEMPOTENCY_CLAIM, [actor, request.key, request.hash, isoTime(nowMs), expired]);
+  const [row] = await tx.run(CLAIM, [actor, request.key, request.hash, isoTime(nowMs), expired]);
   assert(row !== undefined, "a claim returns its row");
   if (!row.request_hash.equals(request.hash)) throw new RingwallError("idempotency.conflict");
   if (row.status !== null) {
@@ -117,10 +126,50 @@ export async function idempotent(
   request: IdempotentRequest,
   clock: Clock,
   work: () => Promise<Outcome>,
-): Promise<{ readonly outcome: Outcome; readonly replayed: boolean }> {
+): Promise<Replayable> {
   const claim = await claimIdempotency(tx, request, clock);
   if (claim.kind === "replay") return { outcome: claim.outcome, replayed: true };
   const outcome = await work();
   claim.complete(outcome);
   return { outcome, replayed: false };
+}
+
+/** Rolls a transaction back because its act was already done. Never leaves this file. */
+class AlreadyDone extends Error {
+  readonly outcome: Outcome;
+
+  constructor(outcome: Outcome) {
+    super("already done");
+    this.outcome = outcome;
+  }
+}
+
+/**
+ * The whole act in one transaction with no round trip for its key: claim and `work` are issued in the same tick, so
+ * the claim travels with the act's first statements and is executed before them. When the key turns out to be used,
+ * everything `work` did is rolled back, whatever came of it, and the stored outcome is the answer.
+ *
+ * @throws RingwallError `idempotency.conflict`, or what `work` throws; the key is unused then.
+ */
+export async function actOnce(
+  database: Database,
+  actor: Exclude<Actor, SystemActor>,
+  request: IdempotentRequest,
+  clock: Clock,
+  work: (tx: Transaction) => Promise<Outcome>,
+): Promise<Replayable> {
+  try {
+    const outcome = await database.forTenant(actor.tenant, actor, async (tx) => {
+      const [claimed, done] = await Promise.allSettled([claimIdempotency(tx, request, clock), work(tx)]);
+      if (claimed.status === "rejected") throw claimed.reason;
+      if (claimed.value.kind === "replay") throw new AlreadyDone(claimed.value.outcome);
+      if (done.status === "rejected") throw done.reason;
+      claimed.value.complete(done.value);
+      return done.value;
+    });
+    return { outcome, replayed: false };
+  } catch (error) {
+    if (error instanceof AlreadyDone) return { outcome: error.outcome, replayed: true };
+    throw error;
+  }
 }

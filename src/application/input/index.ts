@@ -2,7 +2,7 @@
  * Input: what a request may say, and how often it may be said.
  *
  * Guards against input that is stored otherwise than sent (nothing is cut or stripped: it is refused), against money
- * as a fraction, against an act done twice (`idempotent`), and against too much of it (`addVelocity`). Object schemas
+ * as a fraction, against an act done twice (`actOnce`), and against too much of it (`addVelocity`). Object schemas
  * are `z.strictObject`: a field nobody asked for, such as a role, refuses the request.
  *
  * Does not look for attack patterns (the perimeter's inspection does) and does not encode for output: the context is
@@ -17,12 +17,14 @@
  * @module
  */
 export {
+  actOnce,
   type Claim,
   claimIdempotency,
   type IdempotentRequest,
   idempotent,
   idempotentRequest,
   type Outcome,
+  type Replayable,
 } from "./idempotency.ts";
 export { amount, IdempotencyKey, Name, TenantIdText, Text, Title, Uuid } from "./schemas.ts";
 export { addVelocity, type VelocityLimit } from "./velocity.ts";

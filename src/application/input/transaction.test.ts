@@ -2,7 +2,14 @@ import * as fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type SessionId, type TenantId, type UserActor, type UserId, uuidv7 } from "../../core/index.ts";
 import { testDatabase } from "../../testing/index.ts";
-import { addVelocity, type IdempotentRequest, idempotent, idempotentRequest, type VelocityLimit } from "./index.ts";
+import {
+  actOnce,
+  addVelocity,
+  type IdempotentRequest,
+  idempotent,
+  idempotentRequest,
+  type VelocityLimit,
+} from "./index.ts";
 
 // As the host application's own login, which is who acts.
 let data: Awaited<ReturnType<typeof testDatabase>>;
@@ -79,6 +86,26 @@ describe("an idempotency key", () => {
       [new Date(nowMs - 86_400_000).toISOString(), bank],
     );
     expect(Number(rows[0]?.["n"])).toBe(0);
+  });
+
+  test("claimed in one trip with its act leaves no trace of an act that was already done", async () => {
+    const actor = somebody();
+    const limit: VelocityLimit = { scope: "once", windowSeconds: 60, sumMax: 10n, countMax: 10 };
+    const request = idempotentRequest("k6", "a");
+    const once = (asked: IdempotentRequest, amount: bigint) =>
+      actOnce(data.client, actor, asked, clock, async (tx) => {
+        await addVelocity(tx, limit, amount, clock);
+        return { status: 201, body: `${amount}` };
+      });
+    const results = await Promise.all(Array.from({ length: 20 }, () => once(request, 7n)));
+    expect(results.filter((one) => !one.replayed)).toHaveLength(1);
+    expect(new Set(results.map((one) => one.outcome.body))).toEqual(new Set(["7"]));
+    // Counted once, though twenty tried; the others were over the limit, and still got the answer.
+    const { rows } = await data.owner.query("select sum::text from ringwall.velocity where scope = 'once'");
+    expect(rows).toEqual([{ sum: "7" }]);
+    await expect(once(idempotentRequest("k6", "b"), 1n)).rejects.toMatchObject({ code: "idempotency.conflict" });
+    await expect(once(idempotentRequest("k7", "a"), 7n)).rejects.toMatchObject({ code: "access.velocity_exceeded" });
+    expect(await once(idempotentRequest("k7", "a"), 3n)).toMatchObject({ replayed: false });
   });
 
   test("two requests share a hash only when they are the same", () => {

@@ -26,7 +26,7 @@ interface TotalRow {
 
 // One upsert adds and reads at once: two acts at the same time wait for one another on the row, so neither can pass
 // a check that the other has already used up. The sum is numeric so that adding cannot overflow before the check.
-export const VELOCITY_ADD = statement<TotalRow>(
+const ADD = statement<TotalRow>(
   "input.velocity_add",
   `insert into ringwall.velocity as v (actor, scope, starts_at, sum, count)
    values ($1, $2, $3::timestamptz, $4::numeric, 1)
@@ -48,7 +48,7 @@ export async function addVelocity(tx: Transaction, limit: VelocityLimit, amount:
   const nowMs = clock();
   const windowMs = limit.windowSeconds * 1_000;
   const values = [actorName(tx.actor), limit.scope, isoTime(nowMs), amount, isoTime(nowMs - windowMs)];
-  const [row] = await tx.run(VELOCITY_ADD, values);
+  const [row] = await tx.run(ADD, values);
   assert(row !== undefined, "the upsert returns its row");
   const sum = BigInt(row.sum);
   assert(sum >= amount && row.count >= 1, "the totals hold this act");

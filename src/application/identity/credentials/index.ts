@@ -9,7 +9,7 @@
  * @module
  */
 export { normaliseEmail } from "./email.ts";
-export { createHasher, type Hasher, type HashingLimits } from "./hasher.ts";
-export { type PasswordRules, preparePassword, requireAcceptable } from "./password.ts";
+export { createHasher, type Hasher } from "./hasher.ts";
+export { preparePassword, requireAcceptable } from "./password.ts";
 export { accountCommitment, isToken, type MintedToken, mintToken, type Pepper, tokenDigest } from "./tokens.ts";
-export { enrolmentUri, isCode, matchStep, newSeed } from "./totp.ts";
+export { enrolmentUri, matchStep, newSeed } from "./totp.ts";
