@@ -106,7 +106,9 @@ async function walls(db: Kysely<unknown>): Promise<void> {
   // By column, so that a tenant cannot even be named; nothing may be read back.
   for (const role of ["ringwall_app", "ringwall_client"]) {
     await sql`
-      create policy ${sql.id(role)} on ringwall.audit_outbox for insert to ${sql.id(role)} with check (true)`.execute(db);
+      create policy ${sql.id(role)} on ringwall.audit_outbox for insert to ${sql.id(role)} with check (true)`.execute(
+      db,
+    );
     await sql`
       grant insert (event_id, occurred_at, leaf, detail) on ringwall.audit_outbox to ${sql.id(role)}`.execute(db);
   }

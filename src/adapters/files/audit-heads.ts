@@ -32,6 +32,7 @@ export async function fileHeadStore(folder: string): Promise<HeadStore> {
 
 class FolderHeadStore implements HeadStore {
   readonly #folder: string;
+  readonly #synced = new Set<TenantId>();
 
   constructor(folder: string) {
     this.#folder = folder;
@@ -47,10 +48,9 @@ class FolderHeadStore implements HeadStore {
   }
 
   async #appendTo(tenant: TenantId, heads: readonly SignedHead[]): Promise<void> {
-    const path = this.#path(tenant);
-    const file = await open(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, FILE_MODE);
+    const file = await open(this.#path(tenant), constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, FILE_MODE);
     try {
-      const { whole, last } = await readTail(file);
+      const { whole, last } = await readTail(file, tenant);
       // The same head may come twice after a crash between two stores; a smaller one would be a fork.
       const fresh = heads.filter((head) => last === undefined || head.size > last.size);
       for (const head of heads) {
@@ -66,16 +66,11 @@ class FolderHeadStore implements HeadStore {
     } finally {
       await file.close();
     }
-    if (await this.#isNew(path)) await this.#syncFolder();
-  }
-
-  readonly #known = new Set<string>();
-
-  /** The name of a file made just now is durable only after its folder was synced. */
-  async #isNew(path: string): Promise<boolean> {
-    if (this.#known.has(path)) return false;
-    this.#known.add(path);
-    return true;
+    // The name of a new file is durable only after its folder was synced.
+    if (!this.#synced.has(tenant)) {
+      await this.#syncFolder();
+      this.#synced.add(tenant);
+    }
   }
 
   async #syncFolder(): Promise<void> {
@@ -91,7 +86,7 @@ class FolderHeadStore implements HeadStore {
     const file = await openIfThere(this.#path(tenant));
     if (file === undefined) return undefined;
     try {
-      return (await readTail(file)).last;
+      return (await readTail(file, tenant)).last;
     } finally {
       await file.close();
     }
@@ -140,28 +135,28 @@ async function openIfThere(path: string): Promise<FileHandle | undefined> {
 }
 
 /** How many bytes of the file are whole lines, and the head on the last of them. */
-async function readTail(file: FileHandle): Promise<{ whole: number; last: SignedHead | undefined }> {
+async function readTail(file: FileHandle, tenant: TenantId): Promise<{ whole: number; last: SignedHead | undefined }> {
   const { size } = await file.stat();
   const from = Math.max(0, size - TAIL_BYTES);
   const tail = Buffer.alloc(size - from);
   await file.read(tail, 0, tail.length, from);
   const end = tail.lastIndexOf(NEWLINE);
   if (end < 0) {
-    if (from > 0) throw damaged(undefined);
+    if (from > 0) throw damaged(tenant);
     return { whole: 0, last: undefined };
   }
   const start = end === 0 ? 0 : tail.lastIndexOf(NEWLINE, end - 1) + 1;
-  return { whole: from + end + 1, last: headOf(undefined, tail.toString("latin1", start, end)) };
+  return { whole: from + end + 1, last: headOf(tenant, tail.toString("latin1", start, end)) };
 }
 
-function headOf(tenant: TenantId | undefined, line: string): SignedHead {
+function headOf(tenant: TenantId, line: string): SignedHead {
   const head = parseHead(line);
-  if (head === undefined || (tenant !== undefined && head.tenant !== tenant)) throw damaged(tenant);
+  if (head?.tenant !== tenant) throw damaged(tenant);
   return head;
 }
 
-function damaged(tenant: TenantId | undefined): RingwallError {
-  return new RingwallError("audit.unavailable", { detail: { reason: "a head copy is damaged", tenant: tenant ?? "-" } });
+function damaged(tenant: TenantId): RingwallError {
+  return new RingwallError("audit.unavailable", { detail: { reason: "a head copy is damaged", tenant } });
 }
 
 function forked(tenant: TenantId): RingwallError {

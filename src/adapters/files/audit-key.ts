@@ -52,7 +52,9 @@ export async function readAuditKeyFile(path: string): Promise<string> {
     // Checked on the open file, so that it cannot be exchanged between the check and the reading.
     const plain = (mode & constants.S_IFMT) === constants.S_IFREG && size <= KEY_BYTES_MAX;
     if (!plain || (mode & 0o077) !== 0) {
-      throw new RingwallError("config.invalid", { message: `the audit key file ${path} must be a plain file with mode 0600` });
+      throw new RingwallError("config.invalid", {
+        message: `the audit key file ${path} must be a plain file with mode 0600`,
+      });
     }
     return await file.readFile("utf8");
   } finally {

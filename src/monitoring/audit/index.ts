@@ -21,11 +21,11 @@
  * @module
  */
 export { type AuditConfig, MonitoringConfig } from "./config.ts";
-export { formatHead, headSigner, HeadVerifier, parseHead, type SignedHead } from "./heads.ts";
+export { formatHead, HeadVerifier, headSigner, parseHead, type SignedHead, signHead } from "./heads.ts";
 export type { DetailSealer, HeadSigner, HeadStore } from "./ports.ts";
 export { type AuditReader, type AuditRecord, createAuditReader, READ_LIMIT_MAX, type ReadOptions } from "./read.ts";
 export { type AuditRecorder, createRecorder, type RecorderOptions } from "./recorder.ts";
 export { createSequencer, type Sequencer, type SequencerOptions, type SequencerStatus } from "./sequencer.ts";
 export { type AuditSource, tenantSource, workerSource } from "./source.ts";
 export { type ChainReport, type Problem, type ProblemKind, verifyChain } from "./verify.ts";
-export { type AuditReport, type TenantReport, verifyAudit, type VerifyOptions } from "./verify-log.ts";
+export { type AuditReport, type TenantReport, type VerifyOptions, verifyAudit } from "./verify-log.ts";

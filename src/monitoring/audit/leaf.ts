@@ -1,5 +1,5 @@
 import { createHmac } from "node:crypto";
-import { type Actor, type AuditEvent, assert, equalSecret, randomBytes, RingwallError } from "../../core/index.ts";
+import { type Actor, type AuditEvent, assert, equalSecret, RingwallError, randomBytes } from "../../core/index.ts";
 
 /**
  * The most one entry may hold, leaf and sealed detail each: the bound of a 16-bit length in the exchange formats of
@@ -186,7 +186,9 @@ function isLeaf(value: unknown): value is Leaf {
     isObject(actor) &&
     Object.values(actor).every((field) => typeof field === "string") &&
     Array.isArray(targets) &&
-    targets.every((target) => isObject(target) && typeof target["type"] === "string" && typeof target["id"] === "string") &&
+    targets.every(
+      (target) => isObject(target) && typeof target["type"] === "string" && typeof target["id"] === "string",
+    ) &&
     isObject(facts) &&
     Object.values(facts).every((fact) => ["string", "number", "boolean"].includes(typeof fact)) &&
     (request === undefined || typeof request === "string") &&

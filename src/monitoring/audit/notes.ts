@@ -217,7 +217,8 @@ function personalLength(event: AuditEvent): number {
   if (context !== undefined) {
     length += (context.address?.length ?? 0) + (context.userAgent?.length ?? 0) + (context.requestId?.length ?? 0);
   }
-  if (personal !== undefined) for (const name of Object.keys(personal)) length += name.length + (personal[name]?.length ?? 0);
+  if (personal !== undefined)
+    for (const name of Object.keys(personal)) length += name.length + (personal[name]?.length ?? 0);
   return length;
 }
 

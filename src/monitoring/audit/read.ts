@@ -72,10 +72,10 @@ export function createAuditReader(parts: {
   async function toRecord(tenant: TenantId, row: Row, details: boolean): Promise<AuditRecord> {
     const leaf = parseLeaf(row.leaf);
     // The sequencer chains nothing that does not parse, so this row was changed since.
-    if (leaf === undefined) throw new RingwallError("audit.unavailable", { detail: { reason: "a leaf is not readable" } });
+    if (leaf === undefined)
+      throw new RingwallError("audit.unavailable", { detail: { reason: "a leaf is not readable" } });
     const { event, time, action, outcome, actor, targets, facts, request: requestId, commitment } = leaf;
-    const detail =
-      details && commitment !== undefined ? await openSealed(seal, tenant, row, commitment) : undefined;
+    const detail = details && commitment !== undefined ? await openSealed(seal, tenant, row, commitment) : undefined;
     return { position: Number(row.pos), event, time, action, outcome, actor, targets, facts, requestId, detail };
   }
 

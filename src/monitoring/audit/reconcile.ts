@@ -72,7 +72,8 @@ async function requireContinued(source: AuditSource, stored: StoredHead, anchor:
   const { tenant, size, hash } = stored;
   if (anchor.size > size) throw auditStopped("the database is behind a signed head", tenant);
   const there = anchor.size === size ? hash : await hashAt(source, tenant, anchor.size);
-  if (there === undefined || !there.equals(anchor.hash)) throw auditStopped("the database differs from a signed head", tenant);
+  if (there === undefined || !there.equals(anchor.hash))
+    throw auditStopped("the database differs from a signed head", tenant);
 }
 
 async function hashAt(source: AuditSource, tenant: TenantId, position: number): Promise<Buffer | undefined> {

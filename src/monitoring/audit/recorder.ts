@@ -15,7 +15,7 @@ import {
 import type { AuditConfig } from "./config.ts";
 import { buildEntry } from "./leaf.ts";
 import { NoteBuffer } from "./notes.ts";
-import { INSERT_MANY, INSERT_ONE, manyRows, oneRow, type OutboxRow, sealEntry } from "./outbox.ts";
+import { INSERT_MANY, INSERT_ONE, manyRows, type OutboxRow, oneRow, sealEntry } from "./outbox.ts";
 import type { DetailSealer } from "./ports.ts";
 
 // Connections the flush may hold at once: requests come first, and the pool has ten by default.
@@ -132,7 +132,10 @@ class OutboxRecorder implements AuditRecorder {
     } catch (cause) {
       // Kept and tried again at the next tick; after five seconds `note` refuses, so reads stop rather than go unseen.
       const code = cause instanceof RingwallError ? cause.code : "internal";
-      this.#log.error({ tenant, code, err: cause, waiting: this.#notes.waiting }, "noted audit events could not be written");
+      this.#log.error(
+        { tenant, code, err: cause, waiting: this.#notes.waiting },
+        "noted audit events could not be written",
+      );
     }
   }
 }

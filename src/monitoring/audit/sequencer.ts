@@ -23,7 +23,10 @@ const CLAIM = statement<{ epoch: bigint | null }>(
   "audit.claim",
   "select ringwall.audit_claim($1::uuid, $2::integer) as epoch",
 );
-const RENEW = statement<{ mine: boolean }>("audit.renew", "select ringwall.audit_renew($1::bigint, $2::integer) as mine");
+const RENEW = statement<{ mine: boolean }>(
+  "audit.renew",
+  "select ringwall.audit_renew($1::bigint, $2::integer) as mine",
+);
 const RELEASE = statement("audit.release", "select ringwall.audit_release($1::bigint)");
 const PEEK = statement<{ mine: boolean; waiting: boolean }>(
   "audit.peek",
@@ -169,7 +172,10 @@ class OutboxSequencer implements Sequencer {
         if (await this.step()) pauseMs = 0;
       } catch (err) {
         if (this.#stopped !== undefined) {
-          this.#log.error({ err, reason: this.status().reason }, "audit sequencing has stopped; the log must be looked at");
+          this.#log.error(
+            { err, reason: this.status().reason },
+            "audit sequencing has stopped; the log must be looked at",
+          );
           return;
         }
         this.#log.warn({ err }, "audit sequencing failed and is tried again");

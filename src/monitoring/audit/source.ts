@@ -95,8 +95,7 @@ export function workerSource(database: Database, actor: Actor): AuditSource {
       const [row] = await read(WORKER_HEAD, [tenant]);
       return row === undefined ? undefined : toHead(row);
     },
-    entries: (tenant, after) =>
-      paged(after, toEntry, (from) => read(WORKER_ENTRIES, [tenant, from, PAGE_ROWS])),
+    entries: (tenant, after) => paged(after, toEntry, (from) => read(WORKER_ENTRIES, [tenant, from, PAGE_ROWS])),
     signed: (tenant, after) => paged(after, toSigned, (from) => read(WORKER_SIGNED, [tenant, from, PAGE_ROWS])),
   };
 }
@@ -134,8 +133,7 @@ export function tenantSource(database: Database, owner: TenantId, actor: Actor):
       const own = await head(owner);
       if (own !== undefined) yield own;
     },
-    entries: (tenant, after) =>
-      paged(after, toEntry, (from) => read(TENANT_ENTRIES, [tenant, from, PAGE_ROWS])),
+    entries: (tenant, after) => paged(after, toEntry, (from) => read(TENANT_ENTRIES, [tenant, from, PAGE_ROWS])),
     signed: (tenant, after) => paged(after, toSigned, (from) => read(TENANT_SIGNED, [tenant, from, PAGE_ROWS])),
   };
 }

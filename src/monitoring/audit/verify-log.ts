@@ -72,7 +72,8 @@ async function verifyTenant(options: VerifyOptions, tenant: TenantId): Promise<C
       await options.settle?.pause();
       report = await verifyOnce(options, tenant, report.signed, report.copied);
       // While acts go on there is always a tail; what was there at first must be signed by now.
-      if (report.problem?.kind === "unsigned_tail" && report.signed.size >= wanted) return { ...report, problem: undefined };
+      if (report.problem?.kind === "unsigned_tail" && report.signed.size >= wanted)
+        return { ...report, problem: undefined };
     }
     return report;
   } catch (error) {

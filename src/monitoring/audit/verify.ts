@@ -118,7 +118,11 @@ class ChainWalk {
   async take(entry: FoundEntry): Promise<Problem | undefined> {
     const position = this.#end.size + 1;
     if (entry.position !== position) {
-      return { kind: "missing", position, message: `entry #${position} is missing; the next one is #${entry.position}` };
+      return {
+        kind: "missing",
+        position,
+        message: `entry #${position} is missing; the next one is #${entry.position}`,
+      };
     }
     const hash = chainOn(this.#end.hash, entry.leaf);
     const leaf = parseLeaf(entry.leaf);
@@ -157,10 +161,18 @@ class ChainWalk {
     const { size, hash } = this.#end;
     const head = parseHead(found.line);
     if (!this.#genuine(head, found)) {
-      return { kind: "head_forged", position: found.size, message: `the head of #${found.size} ${where} is not genuine` };
+      return {
+        kind: "head_forged",
+        position: found.size,
+        message: `the head of #${found.size} ${where} is not genuine`,
+      };
     }
     if (found.size !== size) {
-      return { kind: "head_forged", position: found.size, message: `heads ${where} are out of order at #${found.size}` };
+      return {
+        kind: "head_forged",
+        position: found.size,
+        message: `heads ${where} are out of order at #${found.size}`,
+      };
     }
     if (!head.hash.equals(hash)) {
       const first = this.#signed.size + 1;
@@ -182,7 +194,11 @@ class ChainWalk {
   async #detail(leaf: Leaf, entry: FoundEntry): Promise<Problem | undefined> {
     const { position } = entry;
     if ((leaf.commitment === undefined) !== (entry.detail === null)) {
-      return { kind: "detail_missing", position, message: `entry #${position} and its leaf disagree on having a detail` };
+      return {
+        kind: "detail_missing",
+        position,
+        message: `entry #${position} and its leaf disagree on having a detail`,
+      };
     }
     if (leaf.commitment === undefined || entry.detail === null || this.#input.open === undefined) return undefined;
     let opened: Buffer | undefined;
@@ -193,7 +209,11 @@ class ChainWalk {
       opened = undefined;
     }
     if (opened !== undefined && openDetail(opened, leaf.commitment) !== undefined) return undefined;
-    return { kind: "detail_mismatch", position, message: `the detail of entry #${position} is not the one committed to` };
+    return {
+      kind: "detail_mismatch",
+      position,
+      message: `the detail of entry #${position} is not the one committed to`,
+    };
   }
 
   /** After the last entry: nothing may be cut off, and the head row must say the same. */
