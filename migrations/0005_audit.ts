@@ -85,7 +85,7 @@ async function tables(db: Kysely<unknown>): Promise<void> {
   // One row: which sequencer may append. The epoch fences off one that was paused and believes it still may.
   await sql`
     create table ringwall.audit_sequencer (
-      only        boolean     primary key default true check (only),
+      place       boolean     primary key default true check (place),
       epoch       bigint      not null,
       holder      uuid,
       lease_until timestamptz not null

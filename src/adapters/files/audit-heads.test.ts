@@ -2,7 +2,7 @@ import { generateKeyPairSync } from "node:crypto";
 import { appendFile, chmod, mkdtemp, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { isoTime, tenantId } from "../../core/index.ts";
 import { headSigner, type SignedHead, signHead } from "../../monitoring/audit/index.ts";

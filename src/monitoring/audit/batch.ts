@@ -1,7 +1,7 @@
 import { assert, RingwallError, type SqlValue, type TenantId } from "../../core/index.ts";
 import { chainOn, emptyChain } from "./chain.ts";
 import type { Head } from "./heads.ts";
-import { parseLeaf } from "./leaf.ts";
+import { type Leaf, parseLeaf } from "./leaf.ts";
 
 /** A row of the outbox as the sequencer takes it, with the head its tenant has in the database. */
 export interface TakenRow {
@@ -33,15 +33,15 @@ export function planBatch(rows: readonly TakenRow[], known: ReadonlyMap<TenantId
   const append: Batch["append"] = { tenants: [], events: [], positions: [], hashes: [], actions: [] };
   const refuse: Batch["refuse"] = { tenants: [], events: [], reasons: [] };
   const heads = new Map<TenantId, Head>();
-  // By event id, which starts with the time: rows lie in the table in no particular order.
-  const ordered = [...rows].sort((a, b) => (a.event_id < b.event_id ? -1 : 1));
+  // By time; within a millisecond as they lie in the table, which is mostly the order they were written in.
+  const ordered = [...rows].sort((a, b) => Number(a.occurred_ms) - Number(b.occurred_ms));
   for (const row of ordered) {
     const tenant = row.tenant_id;
-    const reason = refusal(row);
-    if (reason !== undefined) {
+    const leaf = readLeaf(row);
+    if (typeof leaf === "string") {
       refuse.tenants.push(tenant);
       refuse.events.push(row.event_id);
-      refuse.reasons.push(reason);
+      refuse.reasons.push(leaf);
       continue;
     }
     const head = heads.get(tenant) ?? currentHead(row, known.get(tenant));
@@ -51,7 +51,7 @@ export function planBatch(rows: readonly TakenRow[], known: ReadonlyMap<TenantId
     append.events.push(row.event_id);
     append.positions.push(String(next.size));
     append.hashes.push(next.hash.toString("hex"));
-    append.actions.push(parseLeaf(row.leaf)?.action ?? "");
+    append.actions.push(leaf.action);
   }
   return { append, refuse, heads };
 }
@@ -64,14 +64,14 @@ function currentHead(row: TakenRow, known: Head | undefined): Head {
   return head;
 }
 
-/** Why a row can never be part of the chain, if it cannot. Whoever may insert into the outbox may insert anything. */
-function refusal(row: TakenRow): string | undefined {
+/** The leaf, or why the row can never be part of the chain: whoever may insert into the outbox may insert anything. */
+function readLeaf(row: TakenRow): Leaf | string {
   if (row.known === "same") return "repeated";
   if (row.known === "other") return "event id used twice";
   const leaf = parseLeaf(row.leaf);
   if (leaf === undefined) return "malformed";
   const sameTime = Date.parse(leaf.time) === Number(row.occurred_ms);
-  return leaf.tenant === row.tenant_id && leaf.event === row.event_id && sameTime ? undefined : "leaf of another row";
+  return leaf.tenant === row.tenant_id && leaf.event === row.event_id && sameTime ? leaf : "leaf of another row";
 }
 
 export function appendValues(epoch: bigint, { append }: Batch): SqlValue[] {

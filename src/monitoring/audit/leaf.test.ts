@@ -1,5 +1,6 @@
+import { createHmac } from "node:crypto";
 import canonicalize from "canonicalize";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
   type Actor,
@@ -168,6 +169,18 @@ describe("a detail", () => {
           expect(opened?.personal).toEqual(Object.fromEntries(expected));
         }
         if (second.detail !== undefined) expect(openDetail(second.detail, commitment)).toBeUndefined();
+      }),
+    );
+  });
+
+  test("is committed to by HMAC-SHA-256 under the key that it carries, as anybody else's library computes it", () => {
+    fc.assert(
+      fc.property(event, (of) => {
+        const { leaf, detail } = build(of);
+        if (detail === undefined) return;
+        expect(detail[0]).toBe(1);
+        const mac = createHmac("sha256", detail.subarray(1, 33)).update(detail.subarray(33)).digest("base64url");
+        expect(parseLeaf(leaf)?.commitment).toBe(mac);
       }),
     );
   });

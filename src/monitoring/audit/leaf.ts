@@ -1,4 +1,4 @@
-import { createHmac } from "node:crypto";
+import { createHmac, hash } from "node:crypto";
 import { type Actor, type AuditEvent, assert, equalSecret, RingwallError, randomBytes } from "../../core/index.ts";
 
 /**
@@ -50,15 +50,9 @@ export interface Aggregate {
  */
 export function buildEntry(event: AuditEvent, eventId: string, time: string, aggregate?: Aggregate): Entry {
   const values = personalJson(event);
-  let detail: Buffer | undefined;
-  let commitment = "";
-  if (values !== undefined) {
-    detail = Buffer.allocUnsafe(DETAIL_HEADER + Buffer.byteLength(values));
-    detail[0] = DETAIL_VERSION;
-    randomBytes(KEY_BYTES).copy(detail, 1);
-    detail.write(values, DETAIL_HEADER);
-    commitment = `"commitment":"${commit(detail)}",`;
-  }
+  const sealable = values === undefined ? undefined : commitTo(values);
+  const detail = sealable?.detail;
+  const commitment = sealable === undefined ? "" : `"commitment":"${sealable.commitment}",`;
   const requestId = event.context?.requestId;
   const leaf =
     `{"action":${text(event.action)},"actor":${actorJson(event.actor)},${commitment}"event":"${eventId}",` +
@@ -83,10 +77,37 @@ export function openDetail(detail: Buffer, commitment: string): PersonalDetail |
   return JSON.parse(detail.toString("utf8", DETAIL_HEADER)) as PersonalDetail;
 }
 
+/** HMAC-SHA-256 of the values under the detail's own key. */
 function commit(detail: Buffer): string {
   return createHmac("sha256", detail.subarray(1, DETAIL_HEADER))
     .update(detail.subarray(DETAIL_HEADER))
     .digest("base64url");
+}
+
+const BLOCK_BYTES = 64;
+// Puts the values right behind one block, and the key into that block's last bytes.
+const PADDING_BYTES = BLOCK_BYTES - DETAIL_HEADER;
+const outer = Buffer.alloc(BLOCK_BYTES + 32);
+
+/**
+ * Draws a key and commits to `values` with it: the same HMAC-SHA-256 as `commit`, which checks it at every opening,
+ * written as the two hashes that RFC 2104 (section 2) defines it by. `createHmac` costs ten times as much as a one-shot
+ * hash (measured: 15 us to 1 us), once per act and once per noted read, which is most of what a record costs.
+ */
+function commitTo(values: string): { readonly detail: Buffer; readonly commitment: string } {
+  const key = randomBytes(KEY_BYTES);
+  const inner = Buffer.allocUnsafe(BLOCK_BYTES + Buffer.byteLength(values));
+  for (let index = 0; index < BLOCK_BYTES; index += 1) {
+    const byte = key[index] ?? 0;
+    inner[index] = byte ^ 0x36;
+    outer[index] = byte ^ 0x5c;
+  }
+  inner.write(values, BLOCK_BYTES);
+  hash("sha256", inner, "buffer").copy(outer, BLOCK_BYTES);
+  const commitment = hash("sha256", outer, "base64url");
+  inner[PADDING_BYTES] = DETAIL_VERSION;
+  key.copy(inner, PADDING_BYTES + 1);
+  return { detail: inner.subarray(PADDING_BYTES), commitment };
 }
 
 /** A JSON string. A lone surrogate, which RFC 8785 has no form for, becomes U+FFFD; PostgreSQL could not store it. */

@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { AuditEvent, SessionId, TenantId, UserId } from "../../core/index.ts";
 import { parseConfig, tenantId } from "../../core/index.ts";

@@ -1,12 +1,4 @@
-import {
-  type Actor,
-  type AuditOutcome,
-  type Database,
-  type Recorder,
-  RingwallError,
-  statement,
-  type TenantId,
-} from "../../core/index.ts";
+import { type Actor, type Database, type Recorder, RingwallError, statement, type TenantId } from "../../core/index.ts";
 import { openDetail, type PersonalDetail, parseLeaf } from "./leaf.ts";
 import type { DetailSealer } from "./ports.ts";
 
@@ -18,7 +10,7 @@ export interface AuditRecord {
   readonly event: string;
   readonly time: string;
   readonly action: string;
-  readonly outcome: AuditOutcome | string;
+  readonly outcome: string;
   readonly actor: Readonly<Record<string, string>>;
   readonly targets: readonly { readonly type: string; readonly id: string }[];
   readonly facts: Readonly<Record<string, string | number | boolean>>;

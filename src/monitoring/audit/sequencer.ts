@@ -196,9 +196,18 @@ class OutboxSequencer implements Sequencer {
       return more;
     } catch (error) {
       this.#tenure = undefined;
-      if (error instanceof RingwallError && error.code === "audit.unavailable") this.#stopped = error;
-      throw error;
+      throw await this.#judge(error, tenure.epoch);
     }
+  }
+
+  /** Says whether an error is the end. Then the place is given up, so that whoever looks into it need not wait. */
+  async #judge(error: unknown, epoch: bigint): Promise<unknown> {
+    if (!(error instanceof RingwallError) || error.code !== "audit.unavailable") return error;
+    this.#stopped = error;
+    await this.#options.database.once(PLATFORM_TENANT, ACTOR, RELEASE, [epoch]).catch((err: unknown) => {
+      this.#log.warn({ err }, "the audit sequencer's place could not be given up; it ends by itself");
+    });
+    return error;
   }
 
   async #hold(): Promise<Tenure | undefined> {
@@ -213,8 +222,7 @@ class OutboxSequencer implements Sequencer {
       const found = await reconcile({ source: workerSource(database, ACTOR), heads, verifier });
       this.#tenure = { epoch, ...found, signedAtMs: new Map(), renewedMs };
     } catch (error) {
-      if (error instanceof RingwallError && error.code === "audit.unavailable") this.#stopped = error;
-      throw error;
+      throw await this.#judge(error, epoch);
     }
     return this.#tenure;
   }

@@ -1,5 +1,5 @@
 import { generateKeyPairSync } from "node:crypto";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { isoTime, tenantId, uuidv7 } from "../../core/index.ts";
 import { chainOn, emptyChain } from "./chain.ts";
