@@ -5,7 +5,7 @@ import { join } from "node:path";
 import * as fc from "fast-check";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { isoTime, tenantId } from "../../core/index.ts";
-import { headSigner, type SignedHead, signHead } from "../../monitoring/audit/index.ts";
+import { formatHead, headSigner, type SignedHead, signHead } from "../../monitoring/audit/index.ts";
 import { fileHeadStore } from "./audit-heads.ts";
 import { createAuditKeyFile, readAuditKeyFile } from "./audit-key.ts";
 
@@ -81,6 +81,16 @@ test("a crash at any byte of a write loses that head only, and the next write re
     }),
     { numRuns: 40 },
   );
+});
+
+test("an older head that a paused process wrote late hides none of the newer ones", async () => {
+  const store = await fileHeadStore(folder);
+  await store.append([head(1), head(5)]);
+  await appendFile(join(folder, "bank-a.jsonl"), `${formatHead(head(3))}\n`);
+  expect((await store.last(A))?.size).toBe(5);
+  expect(await sizes()).toEqual([1, 5]);
+  await store.append([head(6)]);
+  expect(await sizes()).toEqual([1, 5, 6]);
 });
 
 test("a line that is no head is tampering, wherever it stands", async () => {

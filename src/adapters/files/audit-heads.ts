@@ -30,6 +30,12 @@ export async function fileHeadStore(folder: string): Promise<HeadStore> {
   return new FolderHeadStore(folder);
 }
 
+interface Tail {
+  readonly whole: number;
+  readonly torn: boolean;
+  readonly last: SignedHead | undefined;
+}
+
 class FolderHeadStore implements HeadStore {
   readonly #folder: string;
   readonly #synced = new Set<TenantId>();
@@ -48,9 +54,13 @@ class FolderHeadStore implements HeadStore {
   }
 
   async #appendTo(tenant: TenantId, heads: readonly SignedHead[]): Promise<void> {
-    const file = await open(this.#path(tenant), constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, FILE_MODE);
+    const file = await open(
+      this.#path(tenant),
+      constants.O_RDWR | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW,
+      FILE_MODE,
+    );
     try {
-      const { whole, last } = await readTail(file, tenant);
+      const { whole, torn, last } = await readTail(file, tenant);
       // The same head may come twice after a crash between two stores; a smaller one would be a fork.
       const fresh = heads.filter((head) => last === undefined || head.size > last.size);
       for (const head of heads) {
@@ -58,9 +68,9 @@ class FolderHeadStore implements HeadStore {
         if (same && !head.hash.equals(last.hash)) throw forked(tenant);
       }
       if (fresh.length === 0) return;
-      await file.truncate(whole);
+      if (torn) await file.truncate(whole);
       const lines = Buffer.from(fresh.map((head) => `${formatHead(head)}\n`).join(""));
-      const { bytesWritten } = await file.write(lines, 0, lines.length, whole);
+      const { bytesWritten } = await file.write(lines);
       assert(bytesWritten === lines.length, "a head copy is written whole");
       await file.sync();
     } finally {
@@ -97,6 +107,7 @@ class FolderHeadStore implements HeadStore {
     if (file === undefined) return;
     try {
       let rest = "";
+      let size = 0;
       const chunk = Buffer.allocUnsafe(READ_BYTES);
       for (let at = 0; ; ) {
         const { bytesRead } = await file.read(chunk, 0, READ_BYTES, at);
@@ -105,7 +116,12 @@ class FolderHeadStore implements HeadStore {
         const lines = (rest + chunk.toString("latin1", 0, bytesRead)).split("\n");
         rest = lines.pop() ?? "";
         if (rest.length > TAIL_BYTES) throw damaged(tenant);
-        for (const line of lines) yield headOf(tenant, line);
+        for (const line of lines) {
+          const head = headOf(tenant, line);
+          if (head.size <= size) continue;
+          size = head.size;
+          yield head;
+        }
       }
     } finally {
       await file.close();
@@ -134,19 +150,27 @@ async function openIfThere(path: string): Promise<FileHandle | undefined> {
   }
 }
 
-/** How many bytes of the file are whole lines, and the head on the last of them. */
-async function readTail(file: FileHandle, tenant: TenantId): Promise<{ whole: number; last: SignedHead | undefined }> {
+/**
+ * How many bytes of the file are whole lines, and the newest head among the last of them: a process that was paused may
+ * have appended an older one behind it.
+ */
+async function readTail(file: FileHandle, tenant: TenantId): Promise<Tail> {
   const { size } = await file.stat();
   const from = Math.max(0, size - TAIL_BYTES);
-  const tail = Buffer.alloc(size - from);
-  await file.read(tail, 0, tail.length, from);
-  const end = tail.lastIndexOf(NEWLINE);
-  if (end < 0) {
-    if (from > 0) throw damaged(tenant);
-    return { whole: 0, last: undefined };
+  const bytes = Buffer.alloc(size - from);
+  await file.read(bytes, 0, bytes.length, from);
+  const end = bytes.lastIndexOf(NEWLINE) + 1;
+  if (end === 0 && from > 0) throw damaged(tenant);
+  const lines = bytes
+    .toString("latin1", 0, end)
+    .split("\n")
+    .slice(from > 0 ? 1 : 0, -1);
+  let last: SignedHead | undefined;
+  for (const line of lines) {
+    const head = headOf(tenant, line);
+    if (last === undefined || head.size > last.size) last = head;
   }
-  const start = end === 0 ? 0 : tail.lastIndexOf(NEWLINE, end - 1) + 1;
-  return { whole: from + end + 1, last: headOf(tenant, tail.toString("latin1", start, end)) };
+  return { whole: from + end, torn: end < bytes.length, last };
 }
 
 function headOf(tenant: TenantId, line: string): SignedHead {

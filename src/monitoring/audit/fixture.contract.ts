@@ -9,7 +9,10 @@ import {
   type Database,
   parseConfig,
   RingwallError,
+  type SqlValue,
+  type Statement,
   type TenantId,
+  type Transaction,
   tenantId,
 } from "../../core/index.ts";
 import { testDatabase } from "../../testing/index.ts";
@@ -64,6 +67,25 @@ export function transfer(tenant: TenantId, amount: number): AuditEvent {
     targets: [{ type: "account", id: `account-${amount}` }],
     facts: { amount },
     context: { address: "192.0.2.1", requestId: `request-${amount}` },
+  };
+}
+
+type Around = <T>(work: () => Promise<T>) => Promise<T>;
+
+/** The same database with something around each of its steps: a failure, a lost answer. */
+export function interfered(database: Database, around: Around): Database {
+  const within = (tx: Transaction): Transaction => ({
+    tenant: tx.tenant,
+    actor: tx.actor,
+    run: <Row extends object>(what: Statement<Row>, values?: readonly SqlValue[]) => around(() => tx.run(what, values)),
+    defer: (what, values) => tx.defer(what, values),
+    invalidate: (message) => tx.invalidate(message),
+  });
+  return {
+    forTenant: (tenant, actor, work) => around(() => database.forTenant(tenant, actor, (tx) => work(within(tx)))),
+    once: (tenant, actor, what, values) => around(() => database.once(tenant, actor, what, values)),
+    lookup: (name, values) => database.lookup(name, values),
+    close: () => database.close(),
   };
 }
 

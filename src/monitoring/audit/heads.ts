@@ -1,7 +1,6 @@
 import { createPrivateKey, createPublicKey, hash, type KeyObject, sign, verify } from "node:crypto";
 import { assert, isTenantId, RingwallError, type TenantId } from "../../core/index.ts";
 import { HASH_BYTES } from "./chain.ts";
-import type { HeadSigner } from "./ports.ts";
 
 /** How far a tenant's chain goes, and what it hashes to there. */
 export interface Head {
@@ -17,6 +16,13 @@ export interface SignedHead extends Head {
   readonly time: string;
   readonly keyId: string;
   readonly signature: Buffer;
+}
+
+/** Holds the private key that signs heads. Never inside the database, whose owner the signatures are there to catch. */
+export interface HeadSigner {
+  /** Names the key in each head: the first 16 hex digits of the SHA-256 of its public half (SPKI DER). */
+  readonly keyId: string;
+  sign(message: Buffer): Buffer;
 }
 
 // What the signature is over starts with this, so that a signature made for anything else never passes for a head.

@@ -11,13 +11,6 @@ export interface DetailSealer {
   open(tenant: TenantId, eventId: string, sealed: Buffer): Buffer | Promise<Buffer>;
 }
 
-/** Holds the private key that signs heads. Never inside the database, whose owner the signatures are there to catch. */
-export interface HeadSigner {
-  /** Names the key in each head: the first 16 hex digits of the SHA-256 of its public half (SPKI DER). */
-  readonly keyId: string;
-  sign(message: Buffer): Buffer;
-}
-
 /** Where copies of signed heads live outside the database: a folder, later an object store with a lock or a witness. */
 export interface HeadStore {
   /** Durable when it returns. Sizes of one tenant never go down; heads that are there already may come again. */

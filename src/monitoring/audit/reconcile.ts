@@ -28,10 +28,13 @@ export async function reconcile(parts: {
   source: AuditSource;
   heads: HeadStore;
   verifier: HeadVerifier;
+  /** Called before each tenant, since all of them together may take longer than a lease. Throws to give up. */
+  keep: () => Promise<void>;
 }): Promise<Reconciled> {
-  const { source, heads, verifier } = parts;
+  const { source, heads, verifier, keep } = parts;
   const result: Reconciled = { known: new Map(), unsigned: new Set(), outgoing: [] };
   for await (const stored of source.heads()) {
+    await keep();
     const { tenant, size, hash } = stored;
     const copy = await heads.last(tenant);
     if (copy !== undefined) requireGenuine(copy, tenant, verifier, "a head copy is not genuine");

@@ -1,6 +1,14 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type AuditEvent, type SessionId, tenantId, type UserId, uuidv7 } from "../../core/index.ts";
-import { type AuditFixture, auditConfig, auditFixture, serviceOf, tagSealer, transfer } from "./fixture.contract.ts";
+import {
+  type AuditFixture,
+  auditConfig,
+  auditFixture,
+  interfered,
+  serviceOf,
+  tagSealer,
+  transfer,
+} from "./fixture.contract.ts";
 import { createAuditReader, createRecorder, tenantSource, verifyAudit } from "./index.ts";
 
 const USER = uuidv7(1) as UserId;
@@ -103,11 +111,7 @@ describe("noted events", () => {
   test("that cannot be written are kept, refused after five seconds, and written once when they can be", async () => {
     let nowMs = audit.clock();
     let broken = true;
-    const database = {
-      ...audit.database,
-      once: (...of: Parameters<typeof audit.database.once>) =>
-        broken ? Promise.reject(new Error("gone")) : audit.database.once(...of),
-    } as typeof audit.database;
+    const database = interfered(audit.database, (work) => (broken ? Promise.reject(new Error("gone")) : work()));
     const every = () => () => undefined;
     const recorder = createRecorder({ database, seal: tagSealer, clock: () => nowMs, config: auditConfig(), every });
     recorder.note(read("1"));
@@ -124,15 +128,12 @@ describe("noted events", () => {
 
   test("whose commit was in doubt are written once", async () => {
     let doubtful = 2;
-    const database = {
-      ...audit.database,
-      once: async (...of: Parameters<typeof audit.database.once>) => {
-        const rows = await audit.database.once(...of);
-        doubtful -= 1;
-        if (doubtful >= 0) throw new Error("the answer was lost");
-        return rows;
-      },
-    } as typeof audit.database;
+    const database = interfered(audit.database, async (work) => {
+      const result = await work();
+      doubtful -= 1;
+      if (doubtful >= 0) throw new Error("the answer was lost");
+      return result;
+    });
     const every = () => () => undefined;
     const recorder = createRecorder({ database, seal: tagSealer, clock: audit.clock, config: auditConfig(), every });
     recorder.note(read("1"));

@@ -1,6 +1,14 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { Database, SqlValue, Statement, Transaction } from "../../core/index.ts";
-import { type AuditFixture, auditConfig, auditFixture, serviceOf, tagSealer, transfer } from "./fixture.contract.ts";
+import type { Database } from "../../core/index.ts";
+import {
+  type AuditFixture,
+  auditConfig,
+  auditFixture,
+  interfered,
+  serviceOf,
+  tagSealer,
+  transfer,
+} from "./fixture.contract.ts";
 import { type HeadStore, verifyAudit } from "./index.ts";
 
 let audit: AuditFixture;
@@ -89,10 +97,10 @@ describe("chaining", () => {
 test("a log that is being written is verified up to what was there at first", async () => {
   const sequencer = audit.sequencer({ config: auditConfig({ pollMs: 10, signMs: 50 }) });
   await sequencer.start();
-  let writing = true;
+  const writing = new AbortController();
   let amount = 0;
   const acts = (async () => {
-    while (writing) await audit.act(transfer(audit.a, (amount += 1)));
+    while (!writing.signal.aborted) await audit.act(transfer(audit.a, (amount += 1)));
   })();
   await expect.poll(() => audit.count("audit_entry"), { interval: 10, timeout: 10_000 }).toBeGreaterThan(20);
   for (let round = 0; round < 5; round += 1) {
@@ -101,7 +109,7 @@ test("a log that is being written is verified up to what was there at first", as
     const report = await verifyAudit({ source, heads, verifier, seal: tagSealer, settle });
     expect(report.tenants[0]).toMatchObject({ tenant: audit.a, problem: undefined });
   }
-  writing = false;
+  writing.abort();
   await acts;
   await sequencer.drain();
   await sequencer.stop();
@@ -212,22 +220,7 @@ describe("a crash", () => {
       if (steps === dieAt) throw new Error("crash");
       return result;
     };
-    const within = (tx: Transaction): Transaction => ({
-      tenant: tx.tenant,
-      actor: tx.actor,
-      run: <Row extends object>(what: Statement<Row>, values?: readonly SqlValue[]) => step(() => tx.run(what, values)),
-      defer: (what, values) => tx.defer(what, values),
-      invalidate: (message) => tx.invalidate(message),
-    });
-    return {
-      steps: () => steps,
-      database: {
-        forTenant: (tenant, actor, work) => step(() => database.forTenant(tenant, actor, (tx) => work(within(tx)))),
-        once: (tenant, actor, what, values) => step(() => database.once(tenant, actor, what, values)),
-        lookup: (name, values) => database.lookup(name, values),
-        close: () => database.close(),
-      },
-    };
+    return { steps: () => steps, database: interfered(database, step) };
   }
 
   test("at any step, before or after it took effect, loses and doubles nothing", async () => {

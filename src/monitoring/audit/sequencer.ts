@@ -14,8 +14,8 @@ import {
 } from "../../core/index.ts";
 import { appendValues, type Batch, planBatch, refuseValues, type TakenRow } from "./batch.ts";
 import type { AuditConfig } from "./config.ts";
-import { formatHead, type Head, type HeadVerifier, type SignedHead, signHead } from "./heads.ts";
-import type { HeadSigner, HeadStore } from "./ports.ts";
+import { formatHead, type Head, type HeadSigner, type HeadVerifier, type SignedHead, signHead } from "./heads.ts";
+import type { HeadStore } from "./ports.ts";
 import { reconcile } from "./reconcile.ts";
 import { workerSource } from "./source.ts";
 
@@ -38,6 +38,7 @@ const REFUSE = statement("audit.refuse", "select ringwall.audit_refuse($1::bigin
 const SIGN = statement("audit.sign", "select ringwall.audit_sign($1::bigint, $2, $3, $4)");
 
 const ACTOR: Actor = { type: "system", capability: "audit.sequence" };
+const TAKEN_OVER = "another audit sequencer took over";
 // After a fault: long enough not to hammer a database that restarts, short enough to catch up soon.
 const FAULT_PAUSE_MS = 1_000;
 
@@ -86,9 +87,13 @@ export function createSequencer(options: SequencerOptions): Sequencer {
   return new OutboxSequencer(options);
 }
 
-/** What may be believed only while the place is held. */
-interface Tenure {
+interface Lease {
   readonly epoch: bigint;
+  renewedMs: number;
+}
+
+/** What may be believed only while the place is held. */
+interface Tenure extends Lease {
   /** Heads as last committed by us: the database must agree with them at every batch. */
   readonly known: Map<TenantId, Head>;
   /** Tenants that grew since their last signature. */
@@ -96,7 +101,6 @@ interface Tenure {
   readonly signedAtMs: Map<TenantId, number>;
   /** Signed, and perhaps not stored or not copied yet. Both stores take a head twice. */
   outgoing: SignedHead[];
-  renewedMs: number;
 }
 
 class OutboxSequencer implements Sequencer {
@@ -200,13 +204,17 @@ class OutboxSequencer implements Sequencer {
     }
   }
 
-  /** Says whether an error is the end. Then the place is given up, so that whoever looks into it need not wait. */
+  /**
+   * Says whether an error is the end. A verdict on the log counts only while the place is held: else another process may
+   * have written between two of our reads. The place is then given up, so that whoever looks into it need not wait.
+   */
   async #judge(error: unknown, epoch: bigint): Promise<unknown> {
     if (!(error instanceof RingwallError) || error.code !== "audit.unavailable") return error;
+    const { database, config } = this.#options;
+    const [row] = await database.once(PLATFORM_TENANT, ACTOR, RENEW, [epoch, config.leaseMs]);
+    if (row?.mine !== true) return new RingwallError("resource.conflict", { detail: { reason: TAKEN_OVER } });
     this.#stopped = error;
-    await this.#options.database.once(PLATFORM_TENANT, ACTOR, RELEASE, [epoch]).catch((err: unknown) => {
-      this.#log.warn({ err }, "the audit sequencer's place could not be given up; it ends by itself");
-    });
+    await database.once(PLATFORM_TENANT, ACTOR, RELEASE, [epoch]);
     return error;
   }
 
@@ -218,13 +226,29 @@ class OutboxSequencer implements Sequencer {
     const [row] = await database.once(PLATFORM_TENANT, ACTOR, CLAIM, [this.#holder, config.leaseMs]);
     const epoch = row?.epoch ?? undefined;
     if (epoch === undefined) return undefined;
+    const lease = { epoch, renewedMs };
+    const keep = async (): Promise<void> => {
+      if (await this.#renewed(lease)) return;
+      throw new RingwallError("resource.conflict", { detail: { reason: TAKEN_OVER } });
+    };
     try {
-      const found = await reconcile({ source: workerSource(database, ACTOR), heads, verifier });
-      this.#tenure = { epoch, ...found, signedAtMs: new Map(), renewedMs };
+      const found = await reconcile({ source: workerSource(database, ACTOR), heads, verifier, keep });
+      this.#tenure = { ...found, signedAtMs: new Map(), ...lease };
     } catch (error) {
       throw await this.#judge(error, epoch);
     }
     return this.#tenure;
+  }
+
+  /** Renews the lease when a third of it is over. False when another process took over. */
+  async #renewed(lease: Lease): Promise<boolean> {
+    const { database, clock, config } = this.#options;
+    const nowMs = clock();
+    if (nowMs - lease.renewedMs < config.leaseMs / 3) return true;
+    const [row] = await database.once(PLATFORM_TENANT, ACTOR, RENEW, [lease.epoch, config.leaseMs]);
+    if (row?.mine !== true) return false;
+    lease.renewedMs = nowMs;
+    return true;
   }
 
   /** Moves one batch. True when the batch was full. */
@@ -232,7 +256,7 @@ class OutboxSequencer implements Sequencer {
     const { database, config } = this.#options;
     const [seen] = await database.once(PLATFORM_TENANT, ACTOR, PEEK, [tenure.epoch]);
     if (seen?.mine !== true) return this.#lost();
-    if (!seen.waiting) return await this.#renew(tenure);
+    if (!seen.waiting) return (await this.#renewed(tenure)) ? false : this.#lost();
     const renewedMs = this.#options.clock();
     // Retried by the database port on a serialization failure: it remembers nothing until it has committed.
     const batch = await database.forTenant(PLATFORM_TENANT, ACTOR, async (tx): Promise<Batch | undefined> => {
@@ -266,19 +290,9 @@ class OutboxSequencer implements Sequencer {
     return append.events.length + refuse.events.length >= this.#options.config.batchSize;
   }
 
-  async #renew(tenure: Tenure): Promise<false> {
-    const { database, clock, config } = this.#options;
-    const nowMs = clock();
-    if (nowMs - tenure.renewedMs < config.leaseMs / 3) return false;
-    const [row] = await database.once(PLATFORM_TENANT, ACTOR, RENEW, [tenure.epoch, config.leaseMs]);
-    if (row?.mine !== true) return this.#lost();
-    tenure.renewedMs = nowMs;
-    return false;
-  }
-
   /** Another process took over while this one was paused: it knows the heads now, and this one does not. */
   #lost(): false {
-    this.#log.warn({}, "another audit sequencer took over");
+    this.#log.warn({}, TAKEN_OVER);
     this.#tenure = undefined;
     return false;
   }
