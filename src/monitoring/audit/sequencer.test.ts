@@ -19,6 +19,16 @@ afterEach(async () => {
   await audit.close();
 });
 
+/** A store's methods as an object's own, to replace one of them. */
+function forward(heads: HeadStore): HeadStore {
+  return {
+    append: (list) => heads.append(list),
+    last: (tenant) => heads.last(tenant),
+    read: (tenant) => heads.read(tenant),
+    tenants: () => heads.tenants(),
+  };
+}
+
 /** Every event once, whole, signed and copied, and nothing left over. */
 async function expectChained(ofA: number, ofB = 0): Promise<void> {
   const report = await audit.verify();
@@ -187,6 +197,29 @@ describe("two sequencers", () => {
     await expectChained(3);
   });
 
+  test("where one is overtaken while it looks at the copies: what it saw is no verdict on the log", async () => {
+    await audit.act(transfer(audit.a, 1));
+    await audit.chain();
+    let overtaken = false;
+    const heads: HeadStore = {
+      ...forward(audit.heads),
+      last: async (tenant) => {
+        if (!overtaken) {
+          overtaken = true;
+          await audit.owner.query("update ringwall.audit_sequencer set lease_until = '-infinity'");
+          await audit.act(transfer(audit.a, 2));
+          await audit.chain();
+        }
+        return await audit.heads.last(tenant);
+      },
+    };
+    const slow = audit.sequencer({ heads });
+    await expect(slow.step()).rejects.toMatchObject({ code: "resource.conflict" });
+    expect(slow.status().state).toBe("standby");
+    await slow.drain();
+    await expectChained(2);
+  });
+
   test("stealing the place from each other all the time double nothing and lose nothing", async () => {
     const all = [audit.sequencer(), audit.sequencer(), audit.sequencer()];
     const acts = (async () => {
@@ -276,13 +309,4 @@ describe("a crash", () => {
     await audit.chain();
     await expectChained(1);
   });
-
-  function forward(heads: HeadStore): HeadStore {
-    return {
-      append: (list) => heads.append(list),
-      last: (tenant) => heads.last(tenant),
-      read: (tenant) => heads.read(tenant),
-      tenants: () => heads.tenants(),
-    };
-  }
 });
