@@ -43,6 +43,8 @@ export const AUDIT_ACTIONS = [
   "transfer.refused",
   "statement.read",
   "requests.refused",
+  "audit.read",
+  "audit.overflowed",
 ] as const;
 export type AuditAction = (typeof AUDIT_ACTIONS)[number];
 
