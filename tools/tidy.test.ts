@@ -30,6 +30,8 @@ const bans: [rule: string, bad: [string, string], good: [string, string]][] = [
   ["process", [SRC, "process['env'];"], ["tools/a.ts", "process['env'];"]],
   ["process", [SRC, "globalThis.process.pid;"], ["bench/a.ts", "globalThis.process.pid;"]],
   ["process", [SRC, 'import { env } from "node:process";'], [SRC, 'import { join } from "node:path";']],
+  ["process", [SRC, "process.kill(pid);"], ["src/adapters/embedded-postgres/stop.ts", "process.kill(pid);"]],
+  ["process", ["src/adapters/embedded-postgres/stop.ts", "process.env;"], [SRC, "process.nextTick(f);"]],
   ["secret-comparison", [SRC, "a.sessionToken === b;"], [SRC, "a.sessionToken === undefined;"]],
   ["secret-comparison", [SRC, "mac !== given;"], [SRC, "equalSecret(mac, given);"]],
   ["secret-comparison", [SRC, "given == passwordHash;"], [SRC, 'typeof passwordHash === "string";']],
