@@ -64,6 +64,7 @@ const bans: [rule: string, bad: [string, string], good: [string, string]][] = [
   ["machine-path", ["docs/a.md", "see `/work/x`"], ["docs/a.md", "see https://example.org/work/x and ./tmp/x"]],
   ["machine-path", [SRC, 'const D = "/tmp";'], [SRC, "const D = tmpdir();"]],
   ["vague-name", ["src/data/keys/utils.ts", ""], ["src/data/keys/utility-bill.ts", ""]],
+  ["vague-name", ["src/data/keys/common.ts", ""], ["src/data/keys/common-passwords.ts", ""]],
   ["vague-name", ["test/helpers/a.ts", ""], ["test/helpline/a.ts", ""]],
   ["vague-name", ["src/data/keys/key-manager.ts", ""], ["src/data/keys/key-tree.ts", ""]],
   ["file-length", [SRC, lines(401)], [SRC, lines(400)]],

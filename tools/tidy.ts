@@ -33,7 +33,8 @@ const UNFINISHED = /\b(FIX[M]E|TO[D]O|X[X]X)\b/g;
 const MACHINE_PATH = /(?<![\w.~}$:/-])\/(root|home|work|tmp)(?=[/"'`])(?!\/?\.\.\.)/g;
 const SUPPRESSION =
   /@ts-(?:ignore|nocheck)|(?:@ts-expect-error|(?:oxlint|eslint)-disable\S*|biome-ignore)(?!.*(?::|--)\s*\S.{14})/g;
-const VAGUE_NAME = /(^|[-.])(utils?|helpers?|common|manager)([-.]|$)/i;
+// `common` alone says nothing; `common-passwords` is a list that people know by that name.
+const VAGUE_NAME = /(^|[-.])(utils?|helpers?|manager)([-.]|$)|^common$/i;
 
 function checkText(file: string, text: string, report: Report): void {
   const find = (rule: string, pattern: RegExp, message: string): void => {

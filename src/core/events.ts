@@ -42,8 +42,10 @@ export const AUDIT_ACTIONS = [
   "statement.read",
   "requests.refused",
 ] as const;
+/** One of `AUDIT_ACTIONS`. */
 export type AuditAction = (typeof AUDIT_ACTIONS)[number];
 
+/** `denied` is a refusal by a rule; `failure` the caller's mistake; `error` ours. */
 export type AuditOutcome = "success" | "failure" | "denied" | "error";
 
 /** Where the act came from. Personal data: goes into the sealed detail, never into the leaf in clear. */
