@@ -16,6 +16,8 @@ export interface BenchResult {
 export interface BenchOptions {
   readonly seconds: number;
   readonly rounds: number;
+  /** Aborted when the run must end: what was started is stopped, and nothing is reported. */
+  readonly signal: AbortSignal;
   readonly progress: (text: string) => void;
 }
 

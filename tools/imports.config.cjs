@@ -2,7 +2,8 @@
 // `tools/imports.test.ts` plants a violation of every rule and sees it refused.
 const OURS = "^(src|apps|examples|migrations|bench|test|tools)/";
 const TEST = "\\.(test|contract)\\.ts$";
-const CONTRACT = "^src/.*\\.contract\\.ts$";
+// A test may open a part of the harness by itself: its face starts a database that most tests do not need.
+const HARNESS = ["^src/testing/", "^src/.*\\.contract\\.ts$"];
 const CORE = "^src/core/index\\.ts$";
 const DATA = "^src/data/[^/]+/index\\.ts$";
 const MIGRATIONS = "^migrations/index\\.ts$";
@@ -64,13 +65,13 @@ const around = [
   only(
     "unit-tests-import-their-layer-and-faces",
     `^src/(core|perimeter|network|assurance)/.*${TEST}`,
-    ["^src/$1/", ...FACES, CONTRACT],
+    ["^src/$1/", ...FACES, ...HARNESS],
     "^$",
   ),
   only(
     "unit-tests-import-their-folder-and-faces",
     `^src/((?:application|data|monitoring|adapters)/[^/]+)/.*${TEST}`,
-    ["^src/$1/", ...FACES, CONTRACT],
+    ["^src/$1/", ...FACES, ...HARNESS],
     "^$",
   ),
   only("bench-and-test-import-faces", "^(bench|test)/", ["^$1/", ...FACES, "^(apps|examples)/"], "^$"),

@@ -50,11 +50,12 @@ function figures(measured: Measured, note: string): BenchResult[] {
   );
 }
 
-async function run({ seconds, rounds, progress }: BenchOptions): Promise<readonly BenchResult[]> {
+async function run({ seconds, rounds, signal, progress }: BenchOptions): Promise<readonly BenchResult[]> {
   const cluster = await startCluster();
   const running = new Map<Variant, RunningVariant>();
   try {
     for (const variant of VARIANTS) {
+      signal.throwIfAborted();
       progress(`starting ${variant.name}`);
       const started = await variant.start(cluster);
       running.set(variant, started);
@@ -68,6 +69,7 @@ async function run({ seconds, rounds, progress }: BenchOptions): Promise<readonl
         for (const variant of order) {
           const target = variant === undefined ? undefined : running.get(variant);
           if (variant === undefined || target === undefined) continue;
+          signal.throwIfAborted();
           const figure = await measure(route, target, cluster.pid, seconds);
           measured.get(variant)?.[route].push(figure);
           progress(`round ${round + 1}/${rounds}  ${route.padEnd(9)} ${variant.name.padEnd(17)} ${describe(figure)}`);
