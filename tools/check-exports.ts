@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { isBuiltin } from "node:module";
 import path from "node:path";
 import ts from "typescript";
@@ -80,7 +80,8 @@ export function reachedPackages(root: string, file: string): Map<string, readonl
   const reached = new Map<string, readonly string[]>();
   const seen = new Set<string>();
   const walk = (current: string, way: readonly string[]): void => {
-    if (seen.has(current)) return;
+    // A file that is not there is the import check's finding, not a package.
+    if (seen.has(current) || !existsSync(current)) return;
     seen.add(current);
     const here = [...way, path.relative(root, current)];
     for (const specifier of runTimeImports(current)) {

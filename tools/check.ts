@@ -53,11 +53,11 @@ const CHECKS: readonly Check[] = [
       ...FOLDERS.filter((folder) => existsSync(path.join(ROOT, folder))),
     ],
   },
-  { name: "dead code", command: ["knip"] },
+  { name: "dead code", command: ["knip", "--no-config-hints"] },
   { name: "docs", command: node("tools/check-docs.ts") },
   { name: "tidy", command: node("tools/tidy.ts") },
   { name: "exports", command: node("tools/check-exports.ts") },
-  { name: "format", command: ["biome", "ci", "--error-on-warnings", "."] },
+  { name: "format", command: ["biome", "ci", "--colors=off", "--error-on-warnings", "."] },
   // Drift checks: each compares a committed, generated file with what would be generated now. Add the next one here.
   { name: "openapi", command: node("apps/server/openapi.ts", "--check"), needs: "apps/server/openapi.ts" },
 ];
