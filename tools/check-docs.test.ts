@@ -1,11 +1,12 @@
+import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { AUDIT_ACTIONS, ERROR_CODES } from "../src/core/index.ts";
-import { checkDocs, compareDependencies, undocumented } from "./check-docs.ts";
-import { configurationRows, renderPages } from "./reference.ts";
+import { compareDependencies, undocumented } from "./check-docs.ts";
+import { configurationRows, PAGES } from "./reference.ts";
 
 const ROOT = path.resolve(import.meta.dirname, "..");
 
@@ -33,11 +34,13 @@ describe("docstrings", () => {
 
 describe("reference pages", () => {
   test("every code and every action of the code stands on its page, with nothing beside them", async () => {
-    const pages = await renderPages(ROOT);
-    const named = (file: string): string[] =>
-      [...(pages.get(file) ?? "").matchAll(/`([a-z_]+\.[a-z_]+|internal)`/g)].map((match) => match[1] ?? "");
-    expect(named("docs/reference/errors.md")).toEqual(Object.keys(ERROR_CODES));
-    expect(new Set(named("docs/reference/audit-actions.md"))).toEqual(new Set([...AUDIT_ACTIONS, "noun.verb_past"]));
+    const named = async (file: string): Promise<string[]> => {
+      const text = (await PAGES.find((page) => page.file === file)?.render(ROOT)) ?? "";
+      return [...text.matchAll(/`([a-z_]+\.[a-z_]+|internal)`/g)].map((match) => match[1] ?? "");
+    };
+    expect(await named("docs/reference/errors.md")).toEqual(Object.keys(ERROR_CODES));
+    const actions = new Set(await named("docs/reference/audit-actions.md"));
+    expect(actions).toEqual(new Set([...AUDIT_ACTIONS, "noun.verb_past"]));
   });
 
   test("configuration keys are listed to the last leaf, with range, default and both branches of a union", () => {
@@ -78,6 +81,9 @@ describe("the page of dependencies", () => {
   });
 });
 
-test("this repository's documentation matches its code", async () => {
-  expect(await checkDocs(ROOT, false)).toEqual([]);
+test("this repository's documentation matches its code", () => {
+  // In a process of its own, where `ringwall/...` resolves to the sources as it does for the commands themselves.
+  const args = ["--conditions=source", path.join(ROOT, "tools/check-docs.ts")];
+  const { stdout, stderr } = spawnSync(process.execPath, args, { encoding: "utf8" });
+  expect(stdout + stderr).toBe("");
 });

@@ -91,7 +91,7 @@ async function referenceProblems(root: string, writes: boolean): Promise<string[
 }
 
 /** All problems of the repository at `root`; with `writes` the generated pages are written first. */
-export async function checkDocs(root: string, writes: boolean): Promise<string[]> {
+async function checkDocs(root: string, writes: boolean): Promise<string[]> {
   const page = path.join(root, DEPENDENCIES_PAGE);
   return [
     ...(await referenceProblems(root, writes)),
