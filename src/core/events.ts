@@ -46,8 +46,10 @@ export const AUDIT_ACTIONS = [
   "audit.read",
   "audit.overflowed",
 ] as const;
+/** One of `AUDIT_ACTIONS`. */
 export type AuditAction = (typeof AUDIT_ACTIONS)[number];
 
+/** `denied` is a refusal by a rule; `failure` the caller's mistake; `error` ours. */
 export type AuditOutcome = "success" | "failure" | "denied" | "error";
 
 /** Where the act came from. Personal data: goes into the sealed detail, never into the leaf in clear. */

@@ -35,6 +35,7 @@ export interface Transaction {
 /** The narrow look-ups that exist before a principal is known: SECURITY DEFINER, one row each. */
 export type Lookup = "session_by_hash" | "sign_in_user" | "tenant_by_id" | "link_by_hash" | "login_by_hash";
 
+/** How layers reach the database: always as one actor in one tenant, or through a narrow look-up. */
 export interface Database {
   /**
    * The only way to a tenant's rows: one transaction that carries the signed context of `tenant`.
