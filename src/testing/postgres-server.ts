@@ -1,9 +1,9 @@
-import { chmodSync, mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, globSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestProject } from "vitest/node";
 import { installContextKey, installDatabase, installRoles, migrate } from "../../migrations/index.ts";
-import { startEmbeddedPostgres } from "../adapters/embedded-postgres/index.ts";
+import { startEmbeddedPostgres, stopAbandoned } from "../adapters/embedded-postgres/index.ts";
 import { openSql } from "../adapters/postgres/index.ts";
 import { PlainSecret, randomBytes, randomToken, silentLogger } from "../core/index.ts";
 
@@ -25,13 +25,24 @@ declare module "vitest" {
   }
 }
 
+const PREFIX = "rw-test-";
 const TEMPLATE = "ringwall_template";
 const ROLES = ["ringwall_migrate", "ringwall_app", "ringwall_worker", "bank_app"] as const;
 
 /** vitest's global set-up: one PostgreSQL for all tests, in a folder that is gone at the end. */
-export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const folder = mkdtempSync(join(tmpdir(), "rw-test-"));
+export async function setup(project: TestProject): Promise<() => Promise<void>> {
+  await removeLeftovers();
+  const folder = mkdtempSync(join(tmpdir(), PREFIX));
   chmodSync(folder, 0o755);
+  try {
+    return await serve(folder, project);
+  } catch (error) {
+    rmSync(folder, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+async function serve(folder: string, project: TestProject): Promise<() => Promise<void>> {
   const server = await startEmbeddedPostgres({
     dataDir: join(folder, "data"),
     // Nothing of a test has to survive the machine.
@@ -61,6 +72,13 @@ export default async function setup(project: TestProject): Promise<() => Promise
     throw error;
   }
   return teardown;
+}
+
+/** What a run that was killed left behind: its server, which outlives it by design, and its folder. */
+async function removeLeftovers(): Promise<void> {
+  for (const folder of globSync(join(tmpdir(), `${PREFIX}*`))) {
+    if (await stopAbandoned(join(folder, "data"))) rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+  }
 }
 
 async function buildTemplate(server: TestServer): Promise<void> {

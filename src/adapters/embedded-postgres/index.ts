@@ -13,4 +13,5 @@
  *
  * @module
  */
+export { stopAbandoned } from "./process.ts";
 export { type EmbeddedPostgres, type EmbeddedPostgresOptions, startEmbeddedPostgres } from "./server.ts";

@@ -7,6 +7,7 @@ const POLL_MS = 20;
 /** A fast shutdown writes a checkpoint, which on a slow disk takes seconds. */
 export const SHUTDOWN_MS = 30_000;
 const IMMEDIATE_SHUTDOWN_MS = 10_000;
+const CLAIM_FILE = "owner.pid";
 
 export function isAlive(pid: number): boolean {
   try {
@@ -91,12 +92,33 @@ async function signalAndWait(pid: number, signal: NodeJS.Signals, waitMs: number
   return false;
 }
 
+function isClaimed(file: string): boolean {
+  const [pid = "", mark = ""] = readFileSync(file, "utf8").trim().split(" ");
+  return Number(pid) > 0 && isAlive(Number(pid)) && startMark(Number(pid)) === mark;
+}
+
+/**
+ * Stops the server of a data folder whose Ringwall is gone, without starting another: for clearing up.
+ * @returns False when the folder is in use, or is none of ours.
+ */
+export async function stopAbandoned(dataDir: string): Promise<boolean> {
+  try {
+    if (isClaimed(join(dataDir, CLAIM_FILE))) return false;
+  } catch (error) {
+    if (errorCode(error) === "ENOENT") return false;
+    throw error;
+  }
+  const orphan = findPostmaster(join(dataDir, "pgdata"));
+  if (orphan !== undefined) await shutDown(orphan);
+  return true;
+}
+
 /**
  * Claims the data folder for this process, so that a second start does not take the first one's database for an orphan.
  * @returns Gives the folder back.
  */
 export function claimFolder(dataDir: string): () => void {
-  const file = join(dataDir, "owner.pid");
+  const file = join(dataDir, CLAIM_FILE);
   const claim = `${process.pid} ${startMark(process.pid)}\n`;
   for (let attempt = 0; attempt < 3; attempt += 1) {
     try {
@@ -106,9 +128,8 @@ export function claimFolder(dataDir: string): () => void {
       };
     } catch (error) {
       if (errorCode(error) !== "EEXIST") throw error;
-      const [pid = "", mark = ""] = readFileSync(file, "utf8").trim().split(" ");
-      if (Number(pid) > 0 && isAlive(Number(pid)) && startMark(Number(pid)) === mark) {
-        throw invalid(`the data folder ${dataDir} is in use by process ${pid}; stop it or choose another folder`);
+      if (isClaimed(file)) {
+        throw invalid(`the data folder ${dataDir} is in use by another Ringwall; stop it or choose another folder`);
       }
       rmSync(file, { force: true });
     }

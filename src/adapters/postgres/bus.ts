@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import type pg from "pg";
+import type { Client } from "pg";
 import { z } from "zod";
 import { type Bus, type Invalidation, isTenantId, type Logger, type TenantId } from "../../core/index.ts";
 import { openClient, type Target } from "./connect.ts";
@@ -38,7 +38,7 @@ class ListeningBus implements PostgresBus {
   readonly #listeners = new Set<(message: Invalidation) => void>();
   readonly #gapListeners = new Set<() => void>();
   readonly #closing = new AbortController();
-  #client: pg.Client | undefined;
+  #client: Client | undefined;
   #running: Promise<void> | undefined;
 
   constructor(target: Target, log: Logger) {
@@ -72,7 +72,7 @@ class ListeningBus implements PostgresBus {
   }
 
   /** Keeps one connection listening until the bus is closed. */
-  async #run(first: pg.Client | undefined): Promise<void> {
+  async #run(first: Client | undefined): Promise<void> {
     let client = first;
     let waitMs = RECONNECT_FIRST_MS;
     while (!this.#closing.signal.aborted) {
@@ -88,8 +88,8 @@ class ListeningBus implements PostgresBus {
     }
   }
 
-  async #connect(): Promise<pg.Client | undefined> {
-    let client: pg.Client | undefined;
+  async #connect(): Promise<Client | undefined> {
+    let client: Client | undefined;
     try {
       client = await openClient(this.#target, false);
       client.on("notification", (message) => {
@@ -107,7 +107,7 @@ class ListeningBus implements PostgresBus {
   }
 
   /** Until the connection ends or does not answer. */
-  async #listen(client: pg.Client): Promise<void> {
+  async #listen(client: Client): Promise<void> {
     const ended = new AbortController();
     client.once("end", () => {
       ended.abort();

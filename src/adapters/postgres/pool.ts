@@ -229,14 +229,14 @@ export class Pool {
   }
 
   #openForWaiting(): void {
-    this.#open(false).then(
-      (member) => {
+    this.#open(false)
+      .then((member) => {
         this.release(member);
-      },
-      (error: unknown) => {
+        return undefined;
+      })
+      .catch((error: unknown) => {
         for (const waiter of this.#waiting.splice(0)) waiter.refuse(error);
-      },
-    );
+      });
   }
 
   async #open(lane: boolean): Promise<Member> {
@@ -287,10 +287,9 @@ export class Pool {
     for (const member of this.#members) {
       if (member.wire.waitingMs() > SILENCE_MS) member.wire.destroy(new Error("the server does not answer"));
     }
-    for (const lane of [...this.#lanes]) if (this.#isStale(lane)) this.#retire(lane);
-    for (const member of [...this.#idle]) {
-      const spare = this.#members.size > CONNECTIONS_MIN && nowMs - member.usedMs > IDLE_MS;
-      if (spare || this.#isStale(member)) this.#retire(member);
+    for (const lane of this.#lanes.filter((one) => this.#isStale(one))) this.#retire(lane);
+    for (const member of this.#idle.filter((one) => this.#isStale(one) || nowMs - one.usedMs > IDLE_MS)) {
+      if (this.#isStale(member) || this.#members.size > CONNECTIONS_MIN) this.#retire(member);
     }
   }
 }

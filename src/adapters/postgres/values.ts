@@ -1,4 +1,4 @@
-import pg from "pg";
+import { TypeOverrides } from "pg";
 import { assert } from "../../core/index.ts";
 
 /** Reads one value from the text PostgreSQL sends; `null` never gets here. */
@@ -30,9 +30,12 @@ const READERS: ReadonlyMap<number, Reader> = new Map<number, Reader>([
   [3802, readJson],
 ]);
 
+const OTHERS = new TypeOverrides();
+
 /** The reader of a column's type; types not listed above are read as `pg` reads them (arrays of text, for one). */
 export function readerOf(type: number): Reader {
-  return READERS.get(type) ?? pg.types.getTypeParser(type, "text");
+  // Typed by pg for its other overload; what it gives for a number is a function of text.
+  return READERS.get(type) ?? (OTHERS.getTypeParser(type, "text") as Reader);
 }
 
 function readBytea(text: string): Buffer {

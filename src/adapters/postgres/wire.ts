@@ -1,4 +1,4 @@
-import type pg from "pg";
+import type { Client } from "pg";
 import { AssertionFailed, assert, type SqlValue, type Statement } from "../../core/index.ts";
 import { isStatementLost } from "./errors.ts";
 import { Frames } from "./frames.ts";
@@ -75,7 +75,7 @@ export class Wire {
   status: TransactionStatus = "I";
   /** Set when the connection is of no use any more. */
   broken: unknown;
-  readonly #client: pg.Client;
+  readonly #client: Client;
   readonly #frames = new Frames();
   readonly #prepared = new Map<string, Prepared>();
   readonly #units: Unit[] = [];
@@ -83,7 +83,7 @@ export class Wire {
   #flushScheduled = false;
   readonly #onBroken: (wire: Wire) => void;
 
-  constructor(client: pg.Client, pid: number, now: () => number, onBroken: (wire: Wire) => void) {
+  constructor(client: Client, pid: number, now: () => number, onBroken: (wire: Wire) => void) {
     this.pid = pid;
     this.#client = client;
     this.#now = now;
@@ -178,27 +178,23 @@ export class Wire {
   /** pg's Client keeps its listeners for connecting and for errors of the socket; query messages are ours. */
   #takeOver(): void {
     const { connection } = this.#client;
-    const listen = <Message>(event: string, listener: (message: Message) => void): void => {
-      connection.removeAllListeners(event);
-      connection.on(event, listener);
-    };
-    listen("parseComplete", () => {});
-    listen("rowDescription", (message: RowDescription) => {
+    for (const event of QUERY_EVENTS) connection.removeAllListeners(event);
+    connection.on("rowDescription", (message: RowDescription) => {
       this.#describe(message.fields);
     });
-    listen("noData", () => {
+    connection.on("noData", () => {
       this.#describe([]);
     });
-    listen("dataRow", (message: DataRow) => {
+    connection.on("dataRow", (message: DataRow) => {
       this.#row(message.fields);
     });
-    listen("commandComplete", (message: CommandComplete) => {
+    connection.on("commandComplete", (message: CommandComplete) => {
       this.#complete(message.text);
     });
-    listen("errorMessage", (error: unknown) => {
+    connection.on("errorMessage", (error: unknown) => {
       this.#fail(error);
     });
-    listen("readyForQuery", (message: Ready) => {
+    connection.on("readyForQuery", (message: Ready) => {
       this.#ready(message.status);
     });
     this.#client.on("error", (error) => {
@@ -277,5 +273,17 @@ export class Wire {
     for (const unit of units) unit.failed(unit.failure?.error ?? reason, unit.steps[unit.results.length]);
   }
 }
+
+/** What pg's Client listens to for its own queries. */
+const QUERY_EVENTS = [
+  "parseComplete",
+  "rowDescription",
+  "dataRow",
+  "commandComplete",
+  "emptyQuery",
+  "errorMessage",
+  "portalSuspended",
+  "readyForQuery",
+] as const;
 
 const NOTHING: readonly Prepared[] = [];
