@@ -34,8 +34,11 @@ const OTHERS = new TypeOverrides();
 
 /** The reader of a column's type; types not listed above are read as `pg` reads them (arrays of text, for one). */
 export function readerOf(type: number): Reader {
-  // Typed by pg for its other overload; what it gives for a number is a function of text.
-  return READERS.get(type) ?? (OTHERS.getTypeParser(type, "text") as Reader);
+  const listed = READERS.get(type);
+  if (listed !== undefined) return listed;
+  // pg declares this for its setter; what it gives for a type's number is a function of text.
+  const other: unknown = OTHERS.getTypeParser(type, "text");
+  return other as Reader;
 }
 
 function readBytea(text: string): Buffer {

@@ -26,8 +26,9 @@ export interface ContextSigner {
   readonly kid: string;
   /**
    * @param pid - The backend process the context is for: another one refuses it.
-   * @param expiresMs - When it ends, by the database's clock; at most 30 s ahead.
-   * @returns `v1.kid.tenant.expiresMs.pid.mac`. Never to be logged; travels as a bind parameter only.
+   * @param expiresMs - When it ends, by the database's clock, to the second below; at most 30 s ahead.
+   * @returns `v1.kid.tenant.expirySeconds.mac`. Never to be logged; travels as a bind parameter only. The pid is signed
+   * but not told.
    */
   sign(tenant: TenantId, pid: number, expiresMs: number): string;
 }
@@ -50,8 +51,8 @@ export function contextSigner({ kid, key }: ContextKey): ContextSigner {
       assert(isTenantId(tenant), "a context names a tenant id of the right form");
       assert(Number.isSafeInteger(pid) && pid > 0 && pid <= PID_MAX, "a context names a backend");
       assert(Number.isSafeInteger(expiresMs) && expiresMs > 0, "a context has an end");
-      const claims = `${prefix}${tenant}.${expiresMs}.${pid}`;
-      return `${claims}.${createHmac("sha256", secret).update(claims).digest("hex")}`;
+      const claims = `${prefix}${tenant}.${Math.floor(expiresMs / 1_000)}.`;
+      return claims + createHmac("sha256", secret).update(`${claims}${pid}`).digest("hex");
     },
   };
 }
