@@ -52,6 +52,21 @@ export async function checkSchema(db: Kysely<unknown>, migrations: readonly Migr
       `the schema is older than this version (${pending.length} migrations behind); run: ringwall migrate`,
     );
   }
+  await checkHidden(db);
+}
+
+/** With the context key in the text of a function, whoever reads that text signs for every tenant. */
+async function checkHidden(db: Kysely<unknown>): Promise<void> {
+  const { rows } = await sql<{ exposed: boolean }>`
+    select pg_catalog.obj_description('ringwall.tenant()'::regprocedure, 'pg_proc') = 'holding: constant' and (
+        has_column_privilege('pg_catalog.pg_proc', 'prosrc', 'select')
+        or has_function_privilege('pg_catalog.pg_get_functiondef(oid)', 'execute')
+        or has_function_privilege('pg_catalog.pg_get_function_sqlbody(oid)', 'execute')) as exposed`.execute(db);
+  if (rows[0]?.exposed !== false) {
+    throw new RingwallError("config.invalid", {
+      message: "function texts are readable while one holds the context key; run installDatabase as superuser again",
+    });
+  }
 }
 
 async function readState(db: Kysely<unknown>): Promise<"missing" | "foreign" | "ours"> {

@@ -6,5 +6,7 @@
  *
  * @module
  */
+
 export { type TestDatabase, testDatabase } from "./database.ts";
+export { CONTRACT_TABLE, type DatabaseUnderTest, databaseContract } from "./database-contract.ts";
 export type { TestServer } from "./postgres-server.ts";

@@ -102,6 +102,7 @@ export class Pool {
   readonly #lanes: Member[] = [];
   readonly #idle: Member[] = [];
   readonly #waiting: Waiter[] = [];
+  /** Being opened for those who wait; a lane being opened is not among them. */
   #opening = 0;
   #openingLane: Promise<Member> | undefined;
   #generation = 0;
@@ -191,7 +192,13 @@ export class Pool {
   }
 
   #settle(): void {
-    if (this.#drained !== undefined && this.#members.size === 0 && this.#opening === 0) this.#drained();
+    if (
+      this.#drained !== undefined &&
+      this.#members.size === 0 &&
+      this.#opening === 0 &&
+      this.#openingLane === undefined
+    )
+      this.#drained();
   }
 
   #isStale(member: Member): boolean {
@@ -202,12 +209,17 @@ export class Pool {
   #retire(member: Member): void {
     remove(this.#idle, member);
     remove(this.#lanes, member);
+    const ping = [{ statement: PING, values: NO_VALUES }];
     const leave = (): void => {
+      if (member.wire.inFlight > 0) {
+        // Somebody got hold of it just before.
+        member.wire.send(ping, leave, leave);
+        return;
+      }
       member.wire.end().catch(() => {});
-      this.#members.delete(member);
-      this.#settle();
+      this.#drop(member);
     };
-    member.wire.send([{ statement: PING, values: NO_VALUES }], leave, leave);
+    member.wire.send(ping, leave, leave);
   }
 
   #checkRefusal(): void {
@@ -219,30 +231,38 @@ export class Pool {
   #openLane(): Promise<Member> {
     this.#openingLane ??= this.#open(true)
       .then((member) => {
-        this.#lanes.push(member);
+        if (this.#closed || this.#isStale(member)) this.#retire(member);
+        else this.#lanes.push(member);
         return member;
       })
       .finally(() => {
         this.#openingLane = undefined;
+        this.#settle();
       });
     return this.#openingLane;
   }
 
   #openForWaiting(): void {
+    this.#opening += 1;
     this.#open(false)
+      .finally(() => {
+        this.#opening -= 1;
+      })
       .then((member) => {
         this.release(member);
         return undefined;
       })
       .catch((error: unknown) => {
-        for (const waiter of this.#waiting.splice(0)) waiter.refuse(error);
+        // While others are out, one will come back; else there is nothing to wait for.
+        const leasable = this.#members.size > this.#lanes.length || this.#opening > 0;
+        if (!leasable) for (const waiter of this.#waiting.splice(0)) waiter.refuse(error);
+        this.#settle();
       });
   }
 
   async #open(lane: boolean): Promise<Member> {
     if (this.#closed) throw busy("closed");
     this.#checkRefusal();
-    this.#opening += 1;
     const generation = this.#generation;
     try {
       const client = await openClient(this.#target, true);
@@ -263,9 +283,6 @@ export class Pool {
       const refusal = error instanceof RingwallError ? error : unavailable(error, { stage: "connect" });
       this.#refusal = { error: refusal, untilMs: this.#clock() + RECONNECT_MS };
       throw refusal;
-    } finally {
-      this.#opening -= 1;
-      this.#settle();
     }
   }
 
@@ -274,7 +291,7 @@ export class Pool {
     this.#members.delete(member);
     remove(this.#idle, member);
     remove(this.#lanes, member);
-    if (this.#waiting.length > 0 && !this.#closed) this.#openForWaiting();
+    if (this.#waiting.length > this.#opening && !this.#closed) this.#openForWaiting();
     this.#settle();
   }
 

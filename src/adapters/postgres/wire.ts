@@ -53,6 +53,8 @@ interface Unit {
   readonly done: (results: readonly StepResult[]) => void;
   readonly failed: (error: unknown, step: Step | undefined) => void;
   readonly startedMs: number;
+  /** What each step was prepared as: a later unit may prepare the same name anew. */
+  readonly prepared: readonly Prepared[];
   readonly describing: readonly Prepared[];
   described: number;
   results: StepResult[];
@@ -111,7 +113,9 @@ export class Wire {
       });
       return;
     }
-    const describing = this.#prepare(steps);
+    const describing: Prepared[] = [];
+    // Parses come first in a unit, so that a failing statement keeps none of them from being prepared.
+    const prepared = steps.map(({ statement }) => this.#prepare(statement, describing));
     for (const step of steps) {
       if (step.bind === undefined) this.#frames.bind(step.statement.name, step.values);
       else this.#frames.raw(step.bind);
@@ -123,6 +127,7 @@ export class Wire {
       done,
       failed,
       startedMs: this.#now(),
+      prepared,
       describing,
       described: 0,
       results: [],
@@ -150,24 +155,21 @@ export class Wire {
     await this.#client.end();
   }
 
-  /** Parses come first in a unit, so that a failing statement keeps none of them from being prepared. */
-  #prepare(steps: readonly Step[]): readonly Prepared[] {
-    let describing: Prepared[] | undefined;
-    for (const { statement } of steps) {
-      const prepared = this.#prepared.get(statement.name);
-      if (prepared?.known === true) {
-        assert(prepared.text === statement.text, "one statement name has one text");
-        continue;
-      }
-      if (prepared !== undefined) this.#frames.closeStatement(statement.name);
-      const fresh: Prepared = { text: statement.text, known: true, columns: [] };
-      this.#prepared.set(statement.name, fresh);
-      this.#frames.parse(statement.name, statement.text);
-      this.#frames.describe(statement.name);
-      describing ??= [];
-      describing.push(fresh);
+  #prepare({ name, text }: Step["statement"], describing: Prepared[]): Prepared {
+    const prepared = this.#prepared.get(name);
+    if (prepared?.known === true) {
+      assert(prepared.text === text, "one statement name has one text");
+      return prepared;
     }
-    return describing ?? NOTHING;
+    assert(name.length > 0 && name.length <= NAME_BYTES_MAX, "a statement has a name PostgreSQL does not cut");
+    assert(this.#prepared.size < STATEMENTS_MAX, "statements are constants, so there are not many");
+    if (prepared !== undefined) this.#frames.closeStatement(name);
+    const fresh: Prepared = { text, known: true, columns: [] };
+    this.#prepared.set(name, fresh);
+    this.#frames.parse(name, text);
+    this.#frames.describe(name);
+    describing.push(fresh);
+    return fresh;
   }
 
   #flush(): void {
@@ -217,15 +219,17 @@ export class Wire {
     const unit = this.#units[0];
     const step = unit?.steps[unit.results.length];
     if (unit === undefined || step === undefined || unit.failure !== undefined) return;
-    const columns = this.#prepared.get(step.statement.name)?.columns;
-    assert(columns?.length === fields.length, "a row has the columns that were described");
     const row: Record<string, unknown> = {};
     try {
-      for (const [index, column] of columns.entries()) {
+      const columns = unit.prepared[unit.results.length]?.columns;
+      assert(columns?.length === fields.length, "a row has the columns that were described");
+      for (let index = 0; index < columns.length; index += 1) {
+        const column = columns[index];
         const text = fields[index];
-        row[column.name] = text === null || text === undefined ? null : column.read(text);
+        if (column !== undefined) row[column.name] = text === null || text === undefined ? null : column.read(text);
       }
     } catch (error) {
+      // Told with the unit's outcome. Thrown here it would end the process.
       unit.failure = { error };
       return;
     }
@@ -252,8 +256,8 @@ export class Wire {
     for (const prepared of unit.describing.slice(unit.described)) prepared.known = false;
     if (!isStatementLost(error)) return;
     const step = unit.steps[unit.results.length];
-    const prepared = step === undefined ? undefined : this.#prepared.get(step.statement.name);
-    if (prepared !== undefined) prepared.known = false;
+    const lost = step === undefined ? undefined : this.#prepared.get(step.statement.name);
+    if (lost !== undefined) lost.known = false;
   }
 
   #ready(status: string): void {
@@ -286,4 +290,5 @@ const QUERY_EVENTS = [
   "readyForQuery",
 ] as const;
 
-const NOTHING: readonly Prepared[] = [];
+const NAME_BYTES_MAX = 63;
+const STATEMENTS_MAX = 2_000;
