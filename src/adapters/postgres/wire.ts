@@ -42,6 +42,7 @@ export interface Step {
 
 /** What is sent with one Sync: all of it runs, or everything from the first failing step on is skipped. */
 interface Unit {
+  readonly ready: (() => void) | undefined;
   readonly steps: readonly Step[];
   readonly startedMs: number;
   readonly describing: readonly Prepared[];
@@ -93,12 +94,16 @@ export class Wire {
     return oldest === undefined ? 0 : this.#now() - oldest.startedMs;
   }
 
-  /** Sends the steps with one Sync. Never throws: each step hears of its own outcome. */
-  send(steps: readonly Step[]): void {
+  /**
+   * Sends the steps with one Sync. Never throws: each step hears of its own outcome.
+   * @param ready - Called when the server is ready for more, `status` being current then; or when the connection broke.
+   */
+  send(steps: readonly Step[], ready?: () => void): void {
     assert(steps.length > 0, "a unit has a step");
     if (this.broken !== undefined) {
       const error = this.broken;
       for (const step of steps) step.failed(error);
+      ready?.();
       return;
     }
     const describing = this.#prepare(steps);
@@ -109,6 +114,7 @@ export class Wire {
     }
     this.#frames.sync();
     this.#units.push({
+      ready,
       steps,
       startedMs: this.#now(),
       describing,
@@ -253,6 +259,7 @@ export class Wire {
     if (unit.failure !== undefined) {
       for (const step of unit.steps.slice(unit.current)) step.failed(unit.failure.error);
     }
+    unit.ready?.();
   }
 
   /** The server forgot these, or knows them with another result: they are prepared anew at their next use. */
@@ -267,7 +274,10 @@ export class Wire {
     if (this.broken !== undefined) return;
     this.broken = reason;
     const units = this.#units.splice(0);
-    for (const unit of units) for (const step of unit.steps.slice(unit.current)) step.failed(unit.failure?.error ?? reason);
+    for (const unit of units) {
+      for (const step of unit.steps.slice(unit.current)) step.failed(unit.failure?.error ?? reason);
+      unit.ready?.();
+    }
     this.#onBroken(this);
   }
 }
