@@ -48,6 +48,7 @@ export const ERROR_CODES = {
 /** Every code a caller may switch on. Adding one is a minor release; removing one is a major. */
 export type ErrorCode = keyof typeof ERROR_CODES;
 
+/** Ids, numbers and codes for the operator's log; never a value that a person typed. */
 export type ErrorDetail = Readonly<Record<string, string | number | boolean>>;
 
 /**
