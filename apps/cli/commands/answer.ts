@@ -1,0 +1,55 @@
+import { z } from "zod";
+import { printable } from "../client.ts";
+import type { Context, Input, Option } from "../command.ts";
+import { CommandFailed } from "../command.ts";
+
+/** The platform's operators name a tenant; a tenant's own credential reaches its own tenant whatever is named. */
+export const TENANT_OPTION = {
+  tenant: { value: "ID", summary: "The tenant; the credential's own unless given" },
+} as const satisfies Record<string, Option>;
+
+/** The query that carries `--tenant` and other filters, or an empty text. */
+export function tenantQuery(input: Input, filters: Readonly<Record<string, string>> = {}): string {
+  const tenant = input.text("tenant");
+  const query = new URLSearchParams({ ...(tenant === undefined ? {} : { tenant }), ...filters }).toString();
+  return query === "" ? "" : `?${query}`;
+}
+
+/** Reads a server's answer. Unknown fields are let through for `--json`: a newer server may say more. */
+export function readAnswer<Schema extends z.ZodType>(schema: Schema, answer: unknown): z.output<Schema> {
+  const parsed = schema.safeParse(answer);
+  if (parsed.success) return parsed.data;
+  throw new CommandFailed("the server's answer has a form this command does not know", {
+    wayOut: "Are the command and the server of the same version?",
+  });
+}
+
+type Cell = string | number | boolean | null | undefined;
+
+/** Prints rows as an aligned table under a heading, or as one JSON array. */
+export function showRows<Name extends string>(
+  input: Input,
+  context: Context,
+  rows: readonly Readonly<Record<Name, Cell>>[],
+  columns: readonly Name[],
+): void {
+  if (input.flag("json")) {
+    context.stdout(JSON.stringify(rows));
+    return;
+  }
+  const cells = rows.map((row) => columns.map((column) => printable(String(row[column] ?? "-"))));
+  const table = [columns.map((column) => column.replaceAll("_", " ")), ...cells];
+  const widths = columns.map((_, index) => Math.max(...table.map((line) => line[index]?.length ?? 0)));
+  for (const line of table)
+    context.stdout(
+      line
+        .map((cell, index) => cell.padEnd(widths[index] ?? 0))
+        .join("  ")
+        .trimEnd(),
+    );
+}
+
+/** Prints one sentence, or the facts as JSON. */
+export function showRow(input: Input, context: Context, facts: object, sentence: string): void {
+  context.stdout(input.flag("json") ? JSON.stringify(facts) : printable(sentence));
+}

@@ -1,0 +1,33 @@
+/**
+ * Every command of `ringwall`, in the order `ringwall --help` shows them.
+ *
+ * @module
+ */
+import type { Command } from "../command.ts";
+import { tailAudit } from "./audit/tail.ts";
+import { reissueBootstrap } from "./bootstrap/reissue.ts";
+import { completion } from "./completion.ts";
+import { listSecrets } from "./secrets/list.ts";
+import { rotateSecret } from "./secrets/rotate.ts";
+import { setSecret } from "./secrets/set.ts";
+import { listSessions } from "./sessions/list.ts";
+import { revokeSession } from "./sessions/revoke.ts";
+import { createTenant } from "./tenants/create.ts";
+import { listTenants } from "./tenants/list.ts";
+import { inviteUser } from "./users/invite.ts";
+import { version } from "./version.ts";
+
+export const commands: readonly Command[] = [
+  reissueBootstrap,
+  listTenants,
+  createTenant,
+  inviteUser,
+  listSessions,
+  revokeSession,
+  listSecrets,
+  setSecret,
+  rotateSecret,
+  tailAudit,
+  version,
+  completion(() => commands),
+];

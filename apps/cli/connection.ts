@@ -1,0 +1,36 @@
+import { resolve } from "node:path";
+import { PlainSecret } from "ringwall/core";
+import type { Client, Target } from "./client.ts";
+import { makeClient, serverUrl } from "./client.ts";
+import type { Input, Machine } from "./command.ts";
+import { CommandFailed, UsageError } from "./command.ts";
+import { dataDirectory, dataPaths } from "./data-directory.ts";
+import { readPrivateFile } from "./private-file.ts";
+
+const CREDENTIAL_BYTES_MAX = 4_096;
+// RFC 6750's b64token: anything else would break out of the header.
+const CREDENTIAL_FORM = /^[A-Za-z0-9._~+/=-]{16,2048}$/;
+
+/** Opens the connection that the options name. The credential is read when the first request needs it. */
+export function connect(input: Input, machine: Machine, signal: AbortSignal): Client {
+  return makeClient(target(input, machine), signal);
+}
+
+function target(input: Input, machine: Machine): Target {
+  const url = input.text("url") ?? (input.text("data") === undefined ? machine.settings["RINGWALL_URL"] : undefined);
+  const credential = input.text("credential");
+  if (url === undefined) {
+    if (credential !== undefined) throw new UsageError("--credential needs --url");
+    return { kind: "socket", path: dataPaths(dataDirectory(input.text("data"), machine)).adminSocket };
+  }
+  if (input.text("data") !== undefined) throw new UsageError("--data and --url exclude each other");
+  if (credential === undefined) throw new UsageError("--url needs --credential FILE");
+  const file = resolve(machine.cwd, credential);
+  return { kind: "url", url: serverUrl(url), credential: () => readCredential(file, machine.uid) };
+}
+
+function readCredential(file: string, uid: number): PlainSecret {
+  const text = readPrivateFile(file, CREDENTIAL_BYTES_MAX, uid).trim();
+  if (!CREDENTIAL_FORM.test(text)) throw new CommandFailed(`${file} does not hold one API key and nothing else`);
+  return new PlainSecret(text);
+}
