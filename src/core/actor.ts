@@ -30,6 +30,7 @@ export interface AnonymousActor {
   readonly tenant: TenantId;
 }
 
+/** Who acts. Every transaction and every audit record names exactly one. */
 export type Actor = UserActor | ServiceActor | SystemActor | AnonymousActor;
 
 /** Every system capability there is. A new one is a reviewed change. */

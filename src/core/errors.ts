@@ -31,7 +31,11 @@ export const ERROR_CODES = {
   "idempotency.required": { status: 400, title: "This route needs an Idempotency-Key header." },
   "keys.decrypt_failed": { status: 500, title: "The value could not be opened." },
   "keys.unavailable": { status: 503, title: "The key service is not available." },
+  "keys.master_refused": { status: 503, title: "The master key was refused." },
   "secrets.not_found": { status: 404, title: "Not found." },
+  "secrets.expired": { status: 404, title: "Not found." },
+  "secrets.invalid": { status: 400, title: "The secret's name or value is not acceptable." },
+  "secrets.rotation_running": { status: 409, title: "This secret is being rotated. Try again shortly." },
   "secrets.rotation_failed": { status: 502, title: "The rotation did not finish. The next one finishes it." },
   "database.unavailable": { status: 503, title: "The service is not available. Try again shortly." },
   "database.schema_mismatch": { status: 503, title: "The database schema does not fit this version." },
@@ -44,6 +48,7 @@ export const ERROR_CODES = {
 /** Every code a caller may switch on. Adding one is a minor release; removing one is a major. */
 export type ErrorCode = keyof typeof ERROR_CODES;
 
+/** Ids, numbers and codes for the operator's log; never a value that a person typed. */
 export type ErrorDetail = Readonly<Record<string, string | number | boolean>>;
 
 /**

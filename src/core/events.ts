@@ -9,12 +9,14 @@ import type { Transaction } from "./ports.ts";
 export const AUDIT_ACTIONS = [
   "tenant.created",
   "tenant.suspended",
+  "tenant.resumed",
   "user.bootstrapped",
   "user.invited",
   "user.joined",
   "user.created",
   "user.role_changed",
   "user.disabled",
+  "user.enabled",
   "user.password_reset",
   "user.recovery_issued",
   "factor.enrolled",
@@ -41,9 +43,13 @@ export const AUDIT_ACTIONS = [
   "transfer.refused",
   "statement.read",
   "requests.refused",
+  "audit.read",
+  "audit.overflowed",
 ] as const;
+/** One of `AUDIT_ACTIONS`. */
 export type AuditAction = (typeof AUDIT_ACTIONS)[number];
 
+/** `denied` is a refusal by a rule; `failure` the caller's mistake; `error` ours. */
 export type AuditOutcome = "success" | "failure" | "denied" | "error";
 
 /** Where the act came from. Personal data: goes into the sealed detail, never into the leaf in clear. */

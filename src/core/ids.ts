@@ -6,6 +6,7 @@ type Branded<Text extends string> = string & { readonly [brand]: Text };
 
 /** A tenant's id whose form was checked. That it exists and is not suspended is the tenant register's word. */
 export type TenantId = Branded<"TenantId">;
+/** A user's id: unique over all tenants, and worth nothing without its tenant. */
 export type UserId = Branded<"UserId">;
 /** The public name of a session. Goes into logs and audit; is not the bearer token and cannot be turned into it. */
 export type SessionId = Branded<"SessionId">;
@@ -17,6 +18,7 @@ const UUID_PATTERN = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{
 /** The tenant that Ringwall's own operators belong to. It reaches no other tenant's rows. */
 export const PLATFORM_TENANT = "platform" as TenantId;
 
+/** True when the form is right. Says nothing about existence. */
 export function isTenantId(text: unknown): text is TenantId {
   return typeof text === "string" && TENANT_ID_PATTERN.test(text);
 }

@@ -35,6 +35,7 @@ export interface Transaction {
 /** The narrow look-ups that exist before a principal is known: SECURITY DEFINER, one row each. */
 export type Lookup = "session_by_hash" | "sign_in_user" | "tenant_by_id" | "link_by_hash" | "login_by_hash";
 
+/** How layers reach the database: always as one actor in one tenant, or through a narrow look-up. */
 export interface Database {
   /**
    * The only way to a tenant's rows: one transaction that carries the signed context of `tenant`.
@@ -79,6 +80,11 @@ export interface Bus {
   onGap(listener: () => void): () => void;
 }
 
+/** Address, account, tenant, API key and route are five; more in one call is a mistake. */
+export const BUCKETS_MAX = 8;
+/** A tenant (50), a purpose and an e-mail address (320) fit; a longer key is a caller's bug, not a visitor's. */
+export const BUCKET_KEY_CHARS_MAX = 512;
+
 /** One limit of one key. `limit` per `periodMs` on average, and up to `burst` at once (GCRA). */
 export interface Bucket {
   /** Starts with the tenant or with the literal `-` before a tenant is known. */
@@ -88,15 +94,33 @@ export interface Bucket {
   readonly burst: number;
 }
 
-/** `remaining` of the tightest bucket; `retryAfterMs` is 0 when allowed. `refused` is the index of the bucket that said no. */
+/**
+ * Microseconds between two units of a bucket at its average pace, rounded up so that no adapter lets through more than
+ * `limit` per period. Whole numbers, so that every adapter counts alike; a burst is `burst` times this.
+ */
+export function unitMicros(bucket: Bucket): number {
+  return Math.ceil((bucket.periodMs * 1_000) / bucket.limit);
+}
+
+/**
+ * What came of one `take`. `remaining` is what the tightest bucket still holds and `tightest` its index; `retryAfterMs`
+ * is 0 when allowed. `refused` is the index of the bucket that said no (the one that keeps the caller waiting longest
+ * when several did), and -1 when none did.
+ */
 export interface Taken {
   readonly allowed: boolean;
   readonly remaining: number;
+  readonly tightest: number;
   readonly retryAfterMs: number;
   readonly refused: number;
 }
 
-/** Where rate limits live. One atomic operation over several buckets: takes one from each, or from none. */
+/**
+ * Where rate limits live. One atomic operation over several buckets: takes one from each, or from none.
+ * The keys of one call differ from each other; at most `BUCKETS_MAX` of them, each at most `BUCKET_KEY_CHARS_MAX` long.
+ *
+ * @throws RingwallError `counters.unavailable` when the store cannot be asked. The caller must refuse then.
+ */
 export interface CounterStore {
   take(buckets: readonly Bucket[]): Taken | Promise<Taken>;
 }

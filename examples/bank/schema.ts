@@ -1,0 +1,110 @@
+import { statement } from "ringwall/core";
+
+/** Every statement the bank runs. The tenant stands in none of them: the transaction's context brings it. */
+
+export interface AccountRow {
+  readonly account_id: string;
+  readonly owner_id: string;
+  readonly balance: bigint;
+  readonly currency: string;
+  readonly number: Buffer;
+  readonly row_key: Buffer;
+}
+
+export const READ_ACCOUNT = statement<AccountRow>(
+  "bank.read_account",
+  `select account_id, owner_id, balance, currency, number, row_key from bank.account where account_id = $1`,
+);
+
+export const LIST_ACCOUNTS = statement<Omit<AccountRow, "number" | "row_key">>(
+  "bank.list_accounts",
+  `select account_id, owner_id, balance, currency from bank.account
+   where ($1::uuid is null or owner_id = $1) and ($2::uuid is null or account_id > $2)
+   order by account_id limit $3`,
+);
+
+export const CREATE_CUSTOMER = statement(
+  "bank.create_customer",
+  `insert into bank.customer (customer_id, user_id, name, national_id, row_key) values ($1, $2, $3, $4, $5)`,
+);
+
+export const CREATE_ACCOUNT = statement(
+  "bank.create_account",
+  `insert into bank.account (account_id, customer_id, owner_id, number, row_key, balance, currency)
+   values ($1, $2, $3, $4, $5, $6, $7)`,
+);
+
+export interface LockedAccount {
+  readonly account_id: string;
+  readonly owner_id: string;
+  readonly balance: bigint;
+  readonly currency: string;
+}
+
+// Locked in the order of their ids, so that two transfers in opposite directions wait instead of deadlocking.
+export const LOCK_ACCOUNTS = statement<LockedAccount>(
+  "bank.lock_accounts",
+  `select account_id, owner_id, balance, currency from bank.account
+   where account_id in ($1, $2) order by account_id for update`,
+);
+
+// Both rows change or none does: the condition on the payer's balance is part of the statement that moves the money.
+export const MOVE_MONEY = statement<{ account_id: string; balance: bigint }>(
+  "bank.move_money",
+  `update bank.account
+   set balance = balance + case account_id when $1::uuid then -$3::bigint else $3::bigint end
+   where account_id in ($1, $2)
+     and exists (select from bank.account payer where payer.account_id = $1 and payer.balance >= $3::bigint)
+   returning account_id, balance`,
+);
+
+export const CREATE_TRANSFER = statement(
+  "bank.create_transfer",
+  `insert into bank.transfer (transfer_id, from_account, to_account, amount, currency, user_id)
+   values ($1, $2, $3, $4, $5, $6)`,
+);
+
+export interface TransferRow {
+  readonly transfer_id: string;
+  readonly from_account: string;
+  readonly to_account: string;
+  readonly amount: bigint;
+  readonly currency: string;
+  readonly created_at: string;
+}
+
+export const LIST_TRANSFERS = statement<TransferRow>(
+  "bank.list_transfers",
+  `select transfer_id, from_account, to_account, amount, currency,
+          to_char(created_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as created_at
+   from bank.transfer where $1 in (from_account, to_account) and ($2::uuid is null or transfer_id < $2)
+   order by transfer_id desc limit $3`,
+);
+
+export interface DocumentRow {
+  readonly document_id: string;
+  readonly owner_id: string;
+  readonly title: string;
+  readonly body: string;
+}
+
+export const READ_DOCUMENT = statement<DocumentRow>(
+  "bank.read_document",
+  `select document_id, owner_id, title, body from bank.document where document_id = $1`,
+);
+
+export const LIST_DOCUMENTS = statement<Omit<DocumentRow, "body">>(
+  "bank.list_documents",
+  `select document_id, owner_id, title from bank.document
+   where ($1::uuid is null or document_id > $1) order by document_id limit $2`,
+);
+
+export const CREATE_DOCUMENT = statement(
+  "bank.create_document",
+  `insert into bank.document (document_id, owner_id, title, body) values ($1, $2, $3, $4)`,
+);
+
+export const DELETE_DOCUMENT = statement(
+  "bank.delete_document",
+  `delete from bank.document where document_id = $1`,
+);

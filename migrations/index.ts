@@ -1,0 +1,13 @@
+/**
+ * How the database comes to be: roles, schema, context key. Only the migrate process uses it.
+ *
+ * Forward only: a released migration is never edited. Run `installRoles` and `installDatabase` once as superuser, then
+ * `migrate` and `installContextKey` as `ringwall_migrate`; servers call `checkSchema` and refuse another version.
+ *
+ * @module
+ */
+export { type Holding, installContextKey } from "./context.ts";
+export { checkSchema, MIGRATIONS, migrate } from "./migrate.ts";
+export type { Migration } from "./migration.ts";
+export { closeDatabase, installDatabase, installRoles, type LoginRole, type RoleOptions, setPassword } from "./roles.ts";
+export { definerFunction, wall } from "./wall.ts";

@@ -1,0 +1,115 @@
+import { type Kysely, sql } from "kysely";
+import { assert, RingwallError } from "../src/core/index.ts";
+import { migration as tenants } from "./0001_tenants.ts";
+import type { Migration } from "./migration.ts";
+
+/** In order. A file that is not listed here does not run. */
+export const MIGRATIONS: readonly Migration[] = [tenants];
+
+const LOCK = 7_400_002;
+const NAME_PATTERN = /^\d{4}_[a-z_]+$/;
+
+/**
+ * Brings the schema `ringwall` up to this version, as `ringwall_migrate`. One at a time under an advisory lock; each
+ * migration commits by itself, so an interrupted run is continued by the next.
+ *
+ * @returns The names applied now; empty when there was nothing to do.
+ * @throws RingwallError `database.schema_mismatch` when the schema is newer, or is not ours.
+ */
+export async function migrate(
+  db: Kysely<unknown>,
+  migrations: readonly Migration[] = MIGRATIONS,
+): Promise<readonly string[]> {
+  return await db.connection().execute(async (connection) => {
+    await sql`select pg_advisory_lock(${LOCK})`.execute(connection);
+    try {
+      await ensureVersionTable(connection);
+      const applied = await readApplied(connection);
+      const pending = comparePrefix(applied, migrations);
+      for (const migration of pending) await apply(connection, migration, migrations.indexOf(migration) + 1);
+      return pending.map(({ name }) => name);
+    } finally {
+      await sql`select pg_advisory_unlock(${LOCK})`.execute(connection);
+    }
+  });
+}
+
+/**
+ * Refuses to serve on a schema that is not exactly this version's.
+ * @param db - Any of Ringwall's roles.
+ * @throws RingwallError `database.schema_mismatch` with the way out.
+ */
+export async function checkSchema(
+  db: Kysely<unknown>,
+  migrations: readonly Migration[] = MIGRATIONS,
+): Promise<void> {
+  const state = await readState(db);
+  if (state === "missing") throw mismatch("there is no schema ringwall in this database; run: ringwall migrate");
+  if (state === "foreign") throw foreign();
+  const pending = comparePrefix(await readApplied(db), migrations);
+  if (pending.length > 0) {
+    throw mismatch(`the schema is older than this version (${pending.length} migrations behind); run: ringwall migrate`);
+  }
+}
+
+async function readState(db: Kysely<unknown>): Promise<"missing" | "foreign" | "ours"> {
+  const { rows } = await sql<{ schema: boolean; versions: boolean }>`
+    select exists (select 1 from pg_namespace where nspname = 'ringwall') as schema,
+           exists (select 1 from pg_class c join pg_namespace n on n.oid = c.relnamespace
+                   where n.nspname = 'ringwall' and c.relname = 'schema_version' and c.relkind = 'r') as versions`.execute(db);
+  const row = rows[0];
+  assert(row !== undefined, "exists answers");
+  if (!row.schema) return "missing";
+  return row.versions ? "ours" : "foreign";
+}
+
+async function ensureVersionTable(db: Kysely<unknown>): Promise<void> {
+  const state = await readState(db);
+  if (state === "foreign") throw foreign();
+  if (state === "ours") return;
+  await db.transaction().execute(async (tx) => {
+    await sql`create schema ringwall`.execute(tx);
+    await sql`
+      create table ringwall.schema_version (
+        number     integer     not null primary key check (number > 0),
+        name       text        not null unique,
+        applied_at timestamptz not null default now()
+      )`.execute(tx);
+    const readers = sql`ringwall_app, ringwall_worker, ringwall_client`;
+    await sql`grant usage on schema ringwall to ${readers}`.execute(tx);
+    await sql`grant select on ringwall.schema_version to ${readers}`.execute(tx);
+  });
+}
+
+async function readApplied(db: Kysely<unknown>): Promise<readonly string[]> {
+  const { rows } = await sql<{ name: string }>`select name from ringwall.schema_version order by number`.execute(db);
+  return rows.map(({ name }) => name);
+}
+
+/** What is still to do. What was applied must be the beginning of our list, else the schema has another history. */
+function comparePrefix(applied: readonly string[], migrations: readonly Migration[]): readonly Migration[] {
+  const differs = applied.findIndex((name, index) => migrations[index]?.name !== name);
+  if (differs !== -1) {
+    throw mismatch(
+      `the schema has the migration ${applied[differs]}, which this version does not know; ` +
+        "use the version of Ringwall that made it, or a later one",
+    );
+  }
+  return migrations.slice(applied.length);
+}
+
+async function apply(db: Kysely<unknown>, migration: Migration, number: number): Promise<void> {
+  assert(NAME_PATTERN.test(migration.name), "a migration is called NNNN_name");
+  await db.transaction().execute(async (tx) => {
+    await migration.up(tx);
+    await sql`insert into ringwall.schema_version (number, name) values (${number}, ${migration.name})`.execute(tx);
+  });
+}
+
+function foreign(): RingwallError {
+  return mismatch("there is a schema ringwall that Ringwall did not make; rename it, or use another database");
+}
+
+function mismatch(message: string): RingwallError {
+  return new RingwallError("database.schema_mismatch", { message });
+}

@@ -1,0 +1,101 @@
+import { isIPv4, isIPv6 } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
+import pg from "pg";
+import { type PlainSecret, RingwallError } from "../../core/index.ts";
+import { isInvalidPassword, unavailable } from "./errors.ts";
+
+/** Where a PostgreSQL is, and as whom. Never holds the password: that is fetched when a connection is made. */
+export interface Target {
+  /** The folder of a unix socket (starts with `/`), or a host name or address. */
+  readonly host: string;
+  readonly port: number;
+  readonly database: string;
+  readonly user: string;
+  /** Required beyond this machine. The certificate and the host name are always verified. */
+  readonly tls?: { readonly ca?: string };
+  /** Fetches the password, afresh for each connection, so that a rotation needs no restart. */
+  readonly credential: () => Promise<PlainSecret>;
+}
+
+/** A server that does not answer by then is treated as gone. */
+export const CONNECT_MS = 5_000;
+/** No statement of a request may run longer; a migration's may. */
+export const STATEMENT_MS = 10_000;
+/** Waiting longer for a lock is an overload, and is refused. */
+export const LOCK_MS = 5_000;
+/** A transaction that sits idle holds locks; the server ends it. */
+export const IDLE_IN_TRANSACTION_MS = 15_000;
+
+/** A rotated password may be known to the server a moment before it is known to us. */
+const PASSWORD_ATTEMPTS = 4;
+const PASSWORD_RETRY_MS = 150;
+const KEEPALIVE_MS = 10_000;
+
+/**
+ * Opens one connection.
+ * @param interactive - False for migrations, which have no statement timeout.
+ * @throws RingwallError `database.unavailable`; `config.invalid` for a plain connection beyond this machine.
+ */
+export async function openClient(target: Target, interactive: boolean): Promise<pg.Client> {
+  const ssl = tlsOptions(target);
+  for (let attempt = 1; ; attempt += 1) {
+    const client = new pg.Client({
+      host: target.host,
+      port: target.port,
+      database: target.database,
+      user: target.user,
+      password: (await target.credential()).open(),
+      ssl,
+      application_name: `ringwall ${target.user}`,
+      connectionTimeoutMillis: CONNECT_MS,
+      keepAlive: true,
+      keepAliveInitialDelayMillis: KEEPALIVE_MS,
+      options: sessionOptions(interactive),
+    });
+    // Without a listener an error of an idle connection would end the process; the connection's owner adds its own.
+    client.on("error", () => {});
+    try {
+      await client.connect();
+      return client;
+    } catch (error) {
+      client.end().catch(() => {});
+      if (!isInvalidPassword(error) || attempt === PASSWORD_ATTEMPTS) throw unavailable(error, { stage: "connect" });
+      await delay(PASSWORD_RETRY_MS * attempt);
+    }
+  }
+}
+
+function sessionOptions(interactive: boolean): string {
+  const settings: Record<string, string | number> = {
+    TimeZone: "UTC",
+    DateStyle: "ISO",
+    IntervalStyle: "iso_8601",
+    bytea_output: "hex",
+    extra_float_digits: 1,
+    lock_timeout: interactive ? LOCK_MS : 0,
+    statement_timeout: interactive ? STATEMENT_MS : 0,
+    idle_in_transaction_session_timeout: interactive ? IDLE_IN_TRANSACTION_MS : 0,
+  };
+  return Object.entries(settings)
+    .map(([name, value]) => `-c ${name}=${value}`)
+    .join(" ");
+}
+
+/** A unix socket and the loopback need no TLS; everything else does, with the certificate and the name verified. */
+function tlsOptions(target: Target): false | { rejectUnauthorized: true; minVersion: "TLSv1.2"; ca?: string } {
+  if (target.tls !== undefined) {
+    return {
+      rejectUnauthorized: true,
+      minVersion: "TLSv1.2",
+      ...(target.tls.ca === undefined ? {} : { ca: target.tls.ca }),
+    };
+  }
+  if (target.host.startsWith("/") || isLoopback(target.host)) return false;
+  throw new RingwallError("config.invalid", {
+    message: "a PostgreSQL beyond this machine needs TLS; configure tls with the authority that signed its certificate",
+  });
+}
+
+function isLoopback(host: string): boolean {
+  return host === "localhost" || (isIPv4(host) && host.startsWith("127.")) || (isIPv6(host) && host === "::1");
+}

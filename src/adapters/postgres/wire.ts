@@ -1,0 +1,275 @@
+import type pg from "pg";
+import { assert, type SqlValue, type Statement } from "../../core/index.ts";
+import { Frames } from "./frames.ts";
+import { type Reader, readerOf } from "./values.ts";
+
+/** The parts of pg's messages that we read. */
+interface RowDescription {
+  readonly fields: readonly { readonly name: string; readonly dataTypeID: number }[];
+}
+interface DataRow {
+  readonly fields: readonly (string | null)[];
+}
+interface CommandComplete {
+  readonly text: string;
+}
+interface Ready {
+  readonly status: string;
+}
+
+interface Column {
+  readonly name: string;
+  readonly read: Reader;
+}
+
+/** A statement on one connection. `known`: the server has it, or will have when what is on its way arrives. */
+interface Prepared {
+  readonly text: string;
+  known: boolean;
+  columns: readonly Column[];
+}
+
+/** One statement of a unit and what came back for it. */
+export interface Step {
+  readonly statement: Statement;
+  readonly values: readonly SqlValue[];
+  /** Bytes of its Bind, when they were written before. */
+  readonly bind?: Uint8Array;
+  /** Called once: rows and command tag, or the error that stopped the unit. */
+  readonly done: (rows: readonly object[], tag: string) => void;
+  readonly failed: (error: unknown) => void;
+}
+
+/** What is sent with one Sync: all of it runs, or everything from the first failing step on is skipped. */
+interface Unit {
+  readonly steps: readonly Step[];
+  readonly startedMs: number;
+  readonly describing: readonly Prepared[];
+  described: number;
+  current: number;
+  rows: object[];
+  failure: { readonly error: unknown } | undefined;
+}
+
+/** The transaction state the server reports: none, open, or failed. */
+export type TransactionStatus = "I" | "T" | "E";
+
+/**
+ * One connection that speaks the extended protocol in units: several Binds and one Sync, nothing described twice,
+ * units of one tick in one write, answers in order.
+ *
+ * `pg` connects, authenticates and parses messages; from then on the messages come here.
+ */
+export class Wire {
+  readonly pid: number;
+  /** The last state the server reported. */
+  status: TransactionStatus = "I";
+  /** Set when the connection is of no use any more. */
+  broken: unknown;
+  readonly #client: pg.Client;
+  readonly #frames = new Frames();
+  readonly #prepared = new Map<string, Prepared>();
+  readonly #units: Unit[] = [];
+  readonly #now: () => number;
+  #flushScheduled = false;
+  readonly #onBroken: (wire: Wire) => void;
+
+  constructor(client: pg.Client, pid: number, now: () => number, onBroken: (wire: Wire) => void) {
+    this.pid = pid;
+    this.#client = client;
+    this.#now = now;
+    this.#onBroken = onBroken;
+    this.#takeOver();
+  }
+
+  /** Units sent and not answered. */
+  get inFlight(): number {
+    return this.#units.length;
+  }
+
+  /** How long the oldest unit has been waiting for its answer. */
+  waitingMs(): number {
+    const oldest = this.#units[0];
+    return oldest === undefined ? 0 : this.#now() - oldest.startedMs;
+  }
+
+  /** Sends the steps with one Sync. Never throws: each step hears of its own outcome. */
+  send(steps: readonly Step[]): void {
+    assert(steps.length > 0, "a unit has a step");
+    if (this.broken !== undefined) {
+      const error = this.broken;
+      for (const step of steps) step.failed(error);
+      return;
+    }
+    const describing = this.#prepare(steps);
+    for (const step of steps) {
+      if (step.bind === undefined) this.#frames.bind(step.statement.name, step.values);
+      else this.#frames.raw(step.bind);
+      this.#frames.execute();
+    }
+    this.#frames.sync();
+    this.#units.push({
+      steps,
+      startedMs: this.#now(),
+      describing,
+      described: 0,
+      current: 0,
+      rows: [],
+      failure: undefined,
+    });
+    if (!this.#flushScheduled) {
+      this.#flushScheduled = true;
+      process.nextTick(() => {
+        this.#flush();
+      });
+    }
+  }
+
+  /** Ends the connection at once; what is on its way fails with `reason`. */
+  destroy(reason: Error): void {
+    this.#break(reason);
+    this.#client.connection.stream.destroy();
+  }
+
+  /** Says goodbye. Only when nothing is on its way. */
+  async end(): Promise<void> {
+    assert(this.#units.length === 0, "a connection is closed when nothing is on its way");
+    this.broken ??= new Error("the connection was closed");
+    await this.#client.end();
+  }
+
+  /** Parses come first in a unit, so that a failing statement keeps none of them from being prepared. */
+  #prepare(steps: readonly Step[]): readonly Prepared[] {
+    let describing: Prepared[] | undefined;
+    for (const { statement } of steps) {
+      const prepared = this.#prepared.get(statement.name);
+      if (prepared?.known === true) {
+        assert(prepared.text === statement.text, "one statement name has one text");
+        continue;
+      }
+      if (prepared !== undefined) this.#frames.closeStatement(statement.name);
+      const fresh: Prepared = { text: statement.text, known: true, columns: [] };
+      this.#prepared.set(statement.name, fresh);
+      this.#frames.parse(statement.name, statement.text);
+      this.#frames.describe(statement.name);
+      describing ??= [];
+      describing.push(fresh);
+    }
+    return describing ?? NOTHING;
+  }
+
+  #flush(): void {
+    this.#flushScheduled = false;
+    if (this.broken === undefined) this.#client.connection.stream.write(this.#frames.take());
+  }
+
+  /** pg's Client keeps its listeners for connecting and for errors of the socket; query messages are ours. */
+  #takeOver(): void {
+    const { connection } = this.#client;
+    const listen = <Message>(event: string, listener: (message: Message) => void): void => {
+      connection.removeAllListeners(event);
+      connection.on(event, listener);
+    };
+    listen("parseComplete", () => {});
+    listen("rowDescription", (message: RowDescription) => {
+      this.#describe(message.fields);
+    });
+    listen("noData", () => {
+      this.#describe([]);
+    });
+    listen("dataRow", (message: DataRow) => {
+      this.#row(message.fields);
+    });
+    listen("commandComplete", (message: CommandComplete) => {
+      this.#complete(message.text);
+    });
+    listen("errorMessage", (error: unknown) => {
+      this.#fail(error);
+    });
+    listen("readyForQuery", (message: Ready) => {
+      this.#ready(message.status);
+    });
+    this.#client.on("error", (error) => {
+      this.#break(error);
+    });
+    this.#client.on("end", () => {
+      this.#break(new Error("the connection ended"));
+    });
+  }
+
+  #describe(fields: RowDescription["fields"]): void {
+    const unit = this.#units[0];
+    const prepared = unit?.describing[unit.described];
+    if (unit === undefined || prepared === undefined) return;
+    unit.described += 1;
+    prepared.columns = fields.map(({ name, dataTypeID }) => ({ name, read: readerOf(dataTypeID) }));
+  }
+
+  #row(fields: DataRow["fields"]): void {
+    const unit = this.#units[0];
+    const step = unit?.steps[unit.current];
+    if (unit === undefined || step === undefined || unit.failure !== undefined) return;
+    const columns = this.#prepared.get(step.statement.name)?.columns;
+    assert(columns?.length === fields.length, "a row has the columns that were described");
+    const row: Record<string, unknown> = {};
+    try {
+      for (const [index, column] of columns.entries()) {
+        const text = fields[index];
+        row[column.name] = text === null || text === undefined ? null : column.read(text);
+      }
+    } catch (error) {
+      unit.failure = { error };
+      return;
+    }
+    unit.rows.push(row);
+  }
+
+  #complete(tag: string): void {
+    const unit = this.#units[0];
+    const step = unit?.steps[unit.current];
+    if (unit === undefined || step === undefined || unit.failure !== undefined) return;
+    const { rows } = unit;
+    unit.current += 1;
+    unit.rows = [];
+    step.done(rows, tag);
+  }
+
+  #fail(error: unknown): void {
+    const unit = this.#units[0];
+    if (unit === undefined) {
+      // The server ends the connection: a shutdown, an administrator, a timeout.
+      this.#break(error);
+      return;
+    }
+    unit.failure ??= { error };
+    // What was not described was not prepared, or not certainly so.
+    for (const prepared of unit.describing.slice(unit.described)) prepared.known = false;
+  }
+
+  #ready(status: string): void {
+    const unit = this.#units.shift();
+    if (unit === undefined) return;
+    this.status = status === "T" || status === "E" ? status : "I";
+    if (unit.failure !== undefined) {
+      for (const step of unit.steps.slice(unit.current)) step.failed(unit.failure.error);
+    }
+  }
+
+  /** The server forgot these, or knows them with another result: they are prepared anew at their next use. */
+  forget(steps: readonly Step[]): void {
+    for (const { statement } of steps) {
+      const prepared = this.#prepared.get(statement.name);
+      if (prepared !== undefined) prepared.known = false;
+    }
+  }
+
+  #break(reason: unknown): void {
+    if (this.broken !== undefined) return;
+    this.broken = reason;
+    const units = this.#units.splice(0);
+    for (const unit of units) for (const step of unit.steps.slice(unit.current)) step.failed(unit.failure?.error ?? reason);
+    this.#onBroken(this);
+  }
+}
+
+const NOTHING: readonly Prepared[] = [];

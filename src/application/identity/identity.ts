@@ -1,0 +1,140 @@
+import type { TenantId, UserId } from "../../core/index.ts";
+import type { Principal, Role } from "../access/index.ts";
+import { beginEnrolment, confirmEnrolment, stepUp } from "./factors.ts";
+import { acceptInvitation, type IssuedLink, issueBootstrap, type JoinInput, redeemBootstrap } from "./links.ts";
+import type { IdentityOptions, Origin, Parts, SessionOpened, SignedIn } from "./parts.ts";
+import { changeRole, disableUser, enableUser, inviteUser, listUsers, readUser, type UserView } from "./people.ts";
+import { issueRecovery, type RecoveryKind, redeemRecovery } from "./recovery.ts";
+import { beginLoginEnrolment, confirmLoginEnrolment, type Enrolment, giveCode } from "./second-factor.ts";
+import { SessionCache } from "./session-cache.ts";
+import { authenticate, listSessions, revokeSession, revokeSessions, type SessionView } from "./sessions.ts";
+import { type SignInInput, signIn } from "./sign-in.ts";
+import { createTenant, inviteFirstOwner, resumeTenant, suspendTenant, type TenantAuthority } from "./tenants.ts";
+
+/** Everything identity does. The functions behind it document what they refuse, and how. */
+export class Identity {
+  readonly #parts: Parts;
+
+  constructor(options: IdentityOptions) {
+    this.#parts = { ...options, cache: new SessionCache(options.bus, options.config.session.cacheEntries) };
+  }
+
+  /** Who holds this bearer token. Synchronous while this node knows the session. */
+  authenticate(token: string): Principal | Promise<Principal> {
+    return authenticate(this.#parts, token);
+  }
+
+  async signIn(input: SignInInput, origin: Origin): Promise<SignedIn> {
+    return await signIn(this.#parts, input, origin);
+  }
+
+  async giveCode(login: string, code: string, origin: Origin): Promise<SessionOpened> {
+    return await giveCode(this.#parts, login, code, origin);
+  }
+
+  async beginLoginEnrolment(login: string): Promise<Enrolment> {
+    return await beginLoginEnrolment(this.#parts, login);
+  }
+
+  async confirmLoginEnrolment(login: string, code: string, origin: Origin): Promise<SessionOpened> {
+    return await confirmLoginEnrolment(this.#parts, login, code, origin);
+  }
+
+  async stepUp(principal: Principal, code: string, origin: Origin): Promise<SessionOpened> {
+    return await stepUp(this.#parts, principal, code, origin);
+  }
+
+  async beginEnrolment(principal: Principal, password: string, origin: Origin): Promise<Enrolment> {
+    return await beginEnrolment(this.#parts, principal, password, origin);
+  }
+
+  async confirmEnrolment(principal: Principal, code: string, origin: Origin): Promise<SessionOpened> {
+    return await confirmEnrolment(this.#parts, principal, code, origin);
+  }
+
+  async listSessions(principal: Principal, user?: UserId): Promise<SessionView[]> {
+    return await listSessions(this.#parts, principal, user);
+  }
+
+  async revokeSession(principal: Principal, session: string): Promise<void> {
+    await revokeSession(this.#parts, principal, session);
+  }
+
+  /** Every session of a user; one's own when none is named, the present one included. */
+  async revokeSessions(principal: Principal, user?: UserId): Promise<void> {
+    await revokeSessions(this.#parts, principal, user);
+  }
+
+  async signOut(principal: Principal): Promise<void> {
+    await revokeSession(this.#parts, principal, principal.session);
+  }
+
+  async issueBootstrap(): Promise<IssuedLink> {
+    return await issueBootstrap(this.#parts);
+  }
+
+  async redeemBootstrap(input: JoinInput & { readonly email: string }, origin: Origin): Promise<SignedIn> {
+    return await redeemBootstrap(this.#parts, input, origin);
+  }
+
+  async acceptInvitation(input: JoinInput, origin: Origin): Promise<SignedIn> {
+    return await acceptInvitation(this.#parts, input, origin);
+  }
+
+  async listUsers(principal: Principal, after?: string): Promise<UserView[]> {
+    return await listUsers(this.#parts, principal, after);
+  }
+
+  async readUser(principal: Principal, user: string): Promise<UserView> {
+    return await readUser(this.#parts, principal, user);
+  }
+
+  async inviteUser(principal: Principal, invited: { email: string; role: Role }): Promise<IssuedLink> {
+    return await inviteUser(this.#parts, principal, invited);
+  }
+
+  async changeRole(principal: Principal, user: string, role: Role): Promise<void> {
+    await changeRole(this.#parts, principal, user, role);
+  }
+
+  async disableUser(principal: Principal, user: string): Promise<void> {
+    await disableUser(this.#parts, principal, user);
+  }
+
+  async enableUser(principal: Principal, user: string): Promise<void> {
+    await enableUser(this.#parts, principal, user);
+  }
+
+  async issueRecovery(principal: Principal, user: string, kind: RecoveryKind): Promise<IssuedLink> {
+    return await issueRecovery(this.#parts, principal, user, kind);
+  }
+
+  async redeemRecovery(input: { token: string; password: string }, origin: Origin): Promise<SignedIn> {
+    return await redeemRecovery(this.#parts, input, origin);
+  }
+
+  async createTenant(by: TenantAuthority, wanted: { id: string; name: string }): Promise<TenantId> {
+    return await createTenant(this.#parts, by, wanted);
+  }
+
+  async inviteFirstOwner(by: TenantAuthority, tenant: TenantId, email: string): Promise<IssuedLink> {
+    return await inviteFirstOwner(this.#parts, by, tenant, email);
+  }
+
+  async suspendTenant(by: TenantAuthority, tenant: TenantId): Promise<void> {
+    await suspendTenant(this.#parts, by, tenant);
+  }
+
+  async resumeTenant(by: TenantAuthority, tenant: TenantId): Promise<void> {
+    await resumeTenant(this.#parts, by, tenant);
+  }
+
+  /** Stops listening to the bus and forgets every session. */
+  close(): void {
+    this.#parts.cache.close();
+  }
+}
+
+export function createIdentity(options: IdentityOptions): Identity {
+  return new Identity(options);
+}

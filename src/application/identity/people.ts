@@ -1,0 +1,233 @@
+import {
+  type AuditAction,
+  assert,
+  type ErrorDetail,
+  isUuid,
+  RingwallError,
+  statement,
+  type Transaction,
+  type UserId,
+} from "../../core/index.ts";
+import { isRole, type Principal, type Role, requirePermission, roleCovers } from "../access/index.ts";
+import { normaliseEmail } from "./credentials/index.ts";
+import { type IssuedLink, prepareLink, withdrawLinks } from "./links.ts";
+import type { Parts } from "./parts.ts";
+import { endUserLogins } from "./second-factor.ts";
+import { forgetUser, revokeUserSessions } from "./sessions.ts";
+
+const LIST_MAX = 200;
+const UUID_ZERO = "00000000-0000-0000-0000-000000000000";
+
+interface UserRow {
+  readonly user_id: string;
+  readonly email: string;
+  readonly name: string;
+  readonly role: string;
+  readonly status: string;
+  readonly enrolled: boolean;
+}
+
+const LIST = statement<UserRow>(
+  "identity.user_list",
+  `select u.user_id, u.email, u.name, u.role, u.status, f.user_id is not null as enrolled
+   from ringwall.user_account u
+     left join ringwall.totp_factor f on f.tenant_id = u.tenant_id and f.user_id = u.user_id
+   where u.user_id > $1::uuid order by u.user_id limit $2`,
+);
+
+const READ = statement<UserRow>(
+  "identity.user_read",
+  `select u.user_id, u.email, u.name, u.role, u.status, f.user_id is not null as enrolled
+   from ringwall.user_account u
+     left join ringwall.totp_factor f on f.tenant_id = u.tenant_id and f.user_id = u.user_id
+   where u.user_id = $1::uuid`,
+);
+
+const LOCK = statement<{ user_id: string; role: string; status: string }>(
+  "identity.user_lock",
+  "select user_id, role, status from ringwall.user_account where user_id = $1::uuid for update",
+);
+
+// In one order, so that two acts on owners wait for each other instead of both finding the other one still there.
+const LOCK_OWNERS = statement<{ user_id: string }>(
+  "identity.owners_lock",
+  `select user_id from ringwall.user_account where role = 'owner' and status = 'active' order by user_id for update`,
+);
+
+const ADDRESS_TAKEN = statement<{ user_id: string }>(
+  "identity.address_taken",
+  "select user_id from ringwall.user_account where email = $1",
+);
+
+const SET_ROLE = statement(
+  "identity.user_set_role",
+  "update ringwall.user_account set role = $2 where user_id = $1::uuid",
+);
+
+const SET_STATUS = statement(
+  "identity.user_set_status",
+  "update ringwall.user_account set status = $2 where user_id = $1::uuid",
+);
+
+/** A person of the tenant, as colleagues see them. */
+export interface UserView {
+  readonly user: UserId;
+  readonly email: string;
+  readonly name: string;
+  readonly role: Role;
+  readonly status: "active" | "disabled";
+  readonly secondFactor: boolean;
+}
+
+/** The tenant's people, by id, a page at a time: pass the last id seen to get the next page. */
+export async function listUsers(parts: Parts, principal: Principal, after: string = UUID_ZERO): Promise<UserView[]> {
+  requirePermission(principal, "user:read");
+  if (!isUuid(after)) throw new RingwallError("request.invalid", { detail: { field: "after" } });
+  const rows = await parts.database.once(principal.tenant, principal, LIST, [after, LIST_MAX]);
+  return rows.map(view);
+}
+
+/** @throws RingwallError `resource.not_found` for somebody who is not there, or is another tenant's. */
+export async function readUser(parts: Parts, principal: Principal, user: string): Promise<UserView> {
+  requirePermission(principal, "user:read");
+  const [row] = isUuid(user) ? await parts.database.once(principal.tenant, principal, READ, [user]) : [];
+  if (row === undefined) throw new RingwallError("resource.not_found");
+  return view(row);
+}
+
+function view(row: UserRow): UserView {
+  const { role, status } = row;
+  assert(isRole(role) && (status === "active" || status === "disabled"), "a user's row has its forms");
+  const { email, name, enrolled: secondFactor } = row;
+  return { user: row.user_id as UserId, email, name, role, status, secondFactor };
+}
+
+/**
+ * Invites somebody. Only roles whose permissions the inviter holds can be offered, so no administrator makes an owner.
+ * Inviting the same address again kills the link before.
+ *
+ * @throws RingwallError `access.denied`, or `resource.conflict` when the address has an account in this tenant.
+ */
+export async function inviteUser(
+  parts: Parts,
+  principal: Principal,
+  invited: { readonly email: string; readonly role: Role },
+): Promise<IssuedLink> {
+  requirePermission(principal, "admin:users");
+  requireCovers(principal, invited.role);
+  const email = normaliseEmail(invited.email);
+  const { tenant, user } = principal;
+  const { role } = invited;
+  const seconds = parts.config.links.invitationSeconds;
+  const link = await prepareLink(parts, { kind: "invitation", subject: email, role, createdBy: user, seconds });
+  await parts.database.forTenant(tenant, principal, async (tx) => {
+    const [taken] = await tx.run(ADDRESS_TAKEN, [email]);
+    if (taken !== undefined) throw new RingwallError("resource.conflict", { detail: { reason: "address taken" } });
+    await link.write(tx);
+    const facts = { role };
+    const personal = { email };
+    await parts.recorder.record(tx, {
+      action: "user.invited",
+      outcome: "success",
+      tenant,
+      actor: principal,
+      facts,
+      personal,
+    });
+  });
+  return link.issued;
+}
+
+/** Somebody an administrator acts on, locked until the act commits. */
+export interface Target {
+  readonly user: UserId;
+  readonly role: Role;
+  readonly status: string;
+}
+
+/**
+ * Locks the person an act is about and makes sure the actor may: never on somebody with more permissions.
+ * @throws RingwallError `resource.not_found`, `access.denied`
+ */
+export async function lockTarget(tx: Transaction, principal: Principal, user: string): Promise<Target> {
+  const [row] = isUuid(user) ? await tx.run(LOCK, [user]) : [];
+  if (row === undefined) throw new RingwallError("resource.not_found");
+  assert(isRole(row.role), "a user's row has its forms");
+  requireCovers(principal, row.role);
+  return { user: row.user_id as UserId, role: row.role, status: row.status };
+}
+
+function requireCovers(principal: Principal, role: Role): void {
+  if (roleCovers(principal.role, role)) return;
+  throw new RingwallError("access.denied", { detail: { rule: "role.covers", role } });
+}
+
+async function requireAnotherOwner(owners: readonly { readonly user_id: string }[], target: Target): Promise<void> {
+  if (target.role !== "owner" || target.status !== "active") return;
+  if (owners.some((owner) => owner.user_id !== target.user)) return;
+  throw new RingwallError("resource.conflict", { message: "The last owner must stay one." });
+}
+
+/**
+ * Gives somebody another role. Holds at once: the next request of theirs is decided with it, and a session that the
+ * new role would not allow (no second factor, too old) is not accepted any more.
+ */
+export async function changeRole(parts: Parts, principal: Principal, user: string, role: Role): Promise<void> {
+  requirePermission(principal, "admin:users");
+  requireCovers(principal, role);
+  const target = await parts.database.forTenant(principal.tenant, principal, async (tx) => {
+    const owners = await tx.run(LOCK_OWNERS, []);
+    const found = await lockTarget(tx, principal, user);
+    if (found.role === role) return found;
+    if (role !== "owner") await requireAnotherOwner(owners, found);
+    await tx.run(SET_ROLE, [found.user, role]);
+    // A link made for or by the old role must not act with, or on, the new one.
+    await withdrawLinks(tx, found.user);
+    tx.invalidate({ kind: "user", tenant: principal.tenant, id: found.user });
+    await record(parts, tx, principal, "user.role_changed", found, { from: found.role, to: role });
+    return found;
+  });
+  forgetUser(parts, principal.tenant, target.user);
+}
+
+/** Disables an account: its sessions, sign-ins under way and links end with it. */
+export async function disableUser(parts: Parts, principal: Principal, user: string): Promise<void> {
+  requirePermission(principal, "admin:users");
+  const target = await parts.database.forTenant(principal.tenant, principal, async (tx) => {
+    const owners = await tx.run(LOCK_OWNERS, []);
+    const found = await lockTarget(tx, principal, user);
+    if (found.status === "disabled") return found;
+    await requireAnotherOwner(owners, found);
+    await tx.run(SET_STATUS, [found.user, "disabled"]);
+    await revokeUserSessions(parts, tx, found.user);
+    await endUserLogins(parts, tx, found.user);
+    await withdrawLinks(tx, found.user);
+    await record(parts, tx, principal, "user.disabled", found, {});
+    return found;
+  });
+  forgetUser(parts, principal.tenant, target.user);
+}
+
+/** Lets a disabled account sign in again. Nothing that ended with it comes back. */
+export async function enableUser(parts: Parts, principal: Principal, user: string): Promise<void> {
+  requirePermission(principal, "admin:users");
+  await parts.database.forTenant(principal.tenant, principal, async (tx) => {
+    const found = await lockTarget(tx, principal, user);
+    if (found.status === "active") return;
+    await tx.run(SET_STATUS, [found.user, "active"]);
+    await record(parts, tx, principal, "user.enabled", found, {});
+  });
+}
+
+async function record(
+  parts: Parts,
+  tx: Transaction,
+  principal: Principal,
+  action: AuditAction,
+  target: Target,
+  facts: ErrorDetail,
+): Promise<void> {
+  const { tenant } = principal;
+  const targets = [{ type: "user", id: target.user }];
+  await parts.recorder.record(tx, { action, outcome: "success", tenant, actor: principal, targets, facts });
+}

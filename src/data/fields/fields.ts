@@ -1,0 +1,146 @@
+import { LRUCache } from "lru-cache";
+import { type ErrorDetail, RingwallError, type TenantId } from "../../core/index.ts";
+import {
+  decryptFailed,
+  type Keys,
+  mintRowKey,
+  openRowKey,
+  type RowKey,
+  type RowPlace,
+  rowKeyVersion,
+  TenantKey,
+} from "../keys/index.ts";
+import { type ColumnPlace, openField, sealField } from "./format.ts";
+
+/** What is needed to open fields of one row: the place and the row key's record. */
+export interface StoredRow extends RowPlace {
+  readonly rowKey: Buffer;
+}
+
+export interface StoredColumn extends StoredRow {
+  readonly column: string;
+}
+
+/** Sealed fields. With a warm tenant key every answer comes at once, without a promise. */
+export interface Fields {
+  /** Makes a row key and seals a new row's values. `row` is an id made before the insert, and never changes. */
+  sealRow<Column extends string>(
+    tenant: TenantId,
+    input: RowPlace & { readonly values: Readonly<Record<Column, string>> },
+  ): SealedRow<Column> | Promise<SealedRow<Column>>;
+
+  /** Opens several fields of one row. @throws RingwallError `keys.decrypt_failed` */
+  openRow<Column extends string>(
+    tenant: TenantId,
+    input: StoredRow & { readonly sealed: Readonly<Record<Column, Buffer>> },
+  ): Record<Column, string> | Promise<Record<Column, string>>;
+
+  /** Seals one value of a row that exists, under its row key. */
+  seal(tenant: TenantId, place: StoredColumn, value: string): Buffer | Promise<Buffer>;
+
+  /** Opens one field. @throws RingwallError `keys.decrypt_failed` */
+  open(tenant: TenantId, place: StoredColumn, sealed: Buffer): string | Promise<string>;
+}
+
+export interface SealedRow<Column extends string> {
+  readonly rowKey: Buffer;
+  readonly sealed: Record<Column, Buffer>;
+}
+
+// Unwrapping a row key costs as much as opening two fields, and a page shows the same rows again. About 1 KiB each.
+const ROW_KEYS_MAX = 8_192;
+
+/**
+ * Sealed fields over a key tree.
+ * @param options.rowKeysMax - How many unwrapped row keys to keep; 0 keeps none.
+ */
+export function createFields(options: { readonly keys: Keys; readonly rowKeysMax?: number }): Fields {
+  const { keys } = options;
+  const rowKeys = new RowKeyCache(options.rowKeysMax ?? ROW_KEYS_MAX);
+
+  /** Runs `use` with the row's key, at once when the tenant key is warm. */
+  function withRowKey<Result>(
+    tenant: TenantId,
+    place: StoredRow,
+    use: (rowKey: RowKey) => Result,
+  ): Result | Promise<Result> {
+    const kek = located(tenant, place, () => keys.version(tenant, "data", rowKeyVersion(place.rowKey)));
+    const run = (loaded: TenantKey): Result => located(tenant, place, () => use(rowKeys.open(loaded, place)));
+    return kek instanceof TenantKey ? run(kek) : kek.then(run);
+  }
+
+  return {
+    sealRow(tenant, input) {
+      const seal = (kek: TenantKey): SealedRow<keyof typeof input.values> => {
+        const { rowKey, record } = mintRowKey(kek, input);
+        rowKeys.keep(rowKey, input, record);
+        const sealed = mapColumns(input.values, (column, value: string) =>
+          sealField(rowKey, { table: input.table, row: input.row, column }, value),
+        );
+        return { rowKey: record, sealed };
+      };
+      const kek = keys.current(tenant, "data");
+      return kek instanceof TenantKey ? seal(kek) : kek.then(seal);
+    },
+    openRow(tenant, input) {
+      return withRowKey(tenant, input, (rowKey) =>
+        mapColumns(input.sealed, (column, sealed: Buffer) =>
+          openField(rowKey, { table: input.table, row: input.row, column }, sealed),
+        ),
+      );
+    },
+    seal: (tenant, place, value) => withRowKey(tenant, place, (rowKey) => sealField(rowKey, place, value)),
+    open: (tenant, place, sealed) => withRowKey(tenant, place, (rowKey) => openField(rowKey, place, sealed)),
+  };
+}
+
+/** Unwrapped row keys, bound to the tenant key that unwrapped them: when that one is forgotten or replaced, so are they. */
+class RowKeyCache {
+  readonly #kept: LRUCache<string, RowKey> | undefined;
+
+  constructor(max: number) {
+    this.#kept = max > 0 ? new LRUCache({ max }) : undefined;
+  }
+
+  open(kek: TenantKey, place: StoredRow): RowKey {
+    const name = cacheName(kek, place, place.rowKey);
+    const known = this.#kept?.get(name);
+    if (known !== undefined && known.wrappedBy === kek) return known;
+    const opened = openRowKey(kek, place, place.rowKey);
+    this.#kept?.set(name, opened);
+    return opened;
+  }
+
+  keep(rowKey: RowKey, place: RowPlace, record: Buffer): void {
+    this.#kept?.set(cacheName(rowKey.wrappedBy, place, record), rowKey);
+  }
+}
+
+/**
+ * Tenant first, then the whole record, so that a changed byte is never a hit. The tenant and the record have no
+ * freedom of length, and the table's length is written out: no two places give the same text.
+ */
+function cacheName(kek: TenantKey, place: RowPlace, record: Buffer): string {
+  return `${kek.tenant}/${record.toString("latin1")}${String(place.table.length)}/${place.table}${place.row}`;
+}
+
+/** Adds the place to the opaque error, for the operator's log: which rows, and never the reason. */
+function located<Result>(tenant: TenantId, place: RowPlace | ColumnPlace, work: () => Result): Result {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof RingwallError) || error.code !== "keys.decrypt_failed") throw error;
+    const detail: ErrorDetail = { tenant, table: place.table, row: place.row };
+    throw decryptFailed(detail);
+  }
+}
+
+function mapColumns<Column extends string, From, To>(
+  values: Readonly<Record<Column, From>>,
+  convert: (column: Column, value: From) => To,
+): Record<Column, To> {
+  // A null prototype, since a column's name comes from a schema that others write: "__proto__" is a name like any other.
+  const out = Object.create(null) as Record<Column, To>;
+  for (const column in values) out[column] = convert(column, values[column]);
+  return out;
+}

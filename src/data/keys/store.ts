@@ -1,0 +1,116 @@
+import {
+  type Actor,
+  type Database,
+  type Recorder,
+  RingwallError,
+  type SqlValue,
+  type SystemActor,
+  statement,
+  type TenantId,
+} from "../../core/index.ts";
+import type { KeyPurpose } from "./tenant-key.ts";
+
+/** One version of a tenant's key as it is stored: wrapped, and named by the master key that wraps it. */
+export interface WrappedKey {
+  readonly tenant: TenantId;
+  readonly purpose: KeyPurpose;
+  readonly version: number;
+  readonly masterId: string;
+  readonly wrapped: Buffer;
+  readonly commitment: Buffer;
+}
+
+/** Where wrapped keys live. The highest version is the current one; a version is written once and never changed. */
+export interface KeyStore {
+  /** All versions that exist, newest first. */
+  read(tenant: TenantId, purpose: KeyPurpose): Promise<readonly WrappedKey[]>;
+  /** Stores a version and tells every node of a rotation. False when that version is there already; it is left as it is then. */
+  add(key: WrappedKey, actor: Actor): Promise<boolean>;
+}
+
+/** The capability under which keys are read and made on a tenant's behalf. */
+export const KEY_KEEPER: SystemActor = { type: "system", capability: "keys.manage" };
+
+// Four rotations a year for sixteen years; the read stays one small page.
+export const KEY_VERSIONS_MAX = 64;
+
+interface Row {
+  readonly version: number;
+  readonly master_id: string;
+  readonly wrapped: Buffer;
+  readonly commitment: Buffer;
+}
+
+const READ = statement<Row>(
+  "keys.read",
+  `select version, master_id, wrapped, commitment
+     from ringwall.tenant_key
+    where purpose = $1
+    order by version desc
+    limit 64`,
+);
+
+// Two processes may make a tenant's first key at once: one insert wins, the other waits for it, then reads it.
+const ADD = statement<{ version: number }>(
+  "keys.add",
+  `insert into ringwall.tenant_key (purpose, version, master_id, wrapped, commitment)
+   values ($1, $2, $3, $4, $5)
+   on conflict (tenant_id, purpose, version) do nothing
+   returning version`,
+);
+
+/**
+ * Wrapped keys in the table `ringwall.tenant_key`, behind the tenant wall.
+ *
+ * @param recorder - Asked for when first needed, since audit itself needs keys. A rotation commits with its record; a
+ * first key, which nobody asks for, is noted after it is there: its record may need that very key.
+ */
+export function databaseKeyStore(database: Database, recorder: () => Recorder | undefined): KeyStore {
+  return {
+    async read(tenant, purpose) {
+      const rows = await database.once(tenant, KEY_KEEPER, READ, [purpose]);
+      return rows.map((row) => ({
+        tenant,
+        purpose,
+        version: row.version,
+        masterId: row.master_id,
+        wrapped: row.wrapped,
+        commitment: row.commitment,
+      }));
+    },
+    async add(key, actor) {
+      const first = key.version === 1;
+      const event = {
+        action: first ? ("key.created" as const) : ("key.rotated" as const),
+        outcome: "success" as const,
+        tenant: key.tenant,
+        actor,
+        targets: [{ type: "key", id: key.purpose }],
+        facts: { version: key.version },
+      };
+      const values: SqlValue[] = [key.purpose, key.version, key.masterId, key.wrapped, key.commitment];
+      const added = await database.forTenant(key.tenant, actor, async (tx) => {
+        const rows = await tx.run(ADD, values);
+        if (rows.length === 0) return false;
+        // Nobody can have kept what was not there: a first key needs no message.
+        if (first) return true;
+        tx.invalidate({ kind: "key", tenant: key.tenant, id: key.purpose });
+        await recorder()?.record(tx, event);
+        return true;
+      });
+      if (added && first) recorder()?.note(event);
+      return added;
+    },
+  };
+}
+
+/** Refuses a key that another master wraps, before anything is tried with it. */
+export function refuseOtherMaster(key: WrappedKey, masterId: string): void {
+  if (key.masterId === masterId) return;
+  throw new RingwallError("keys.master_refused", {
+    message:
+      `this master key does not belong to this database: it is ${masterId}, the database was made with ` +
+      `${key.masterId}. Put that key back from your backup, or name the right file in masterKey.`,
+    detail: { tenant: key.tenant, purpose: key.purpose, version: key.version },
+  });
+}

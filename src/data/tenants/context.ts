@@ -1,0 +1,56 @@
+import { createHmac, createSecretKey, type KeyObject } from "node:crypto";
+import { assert, isTenantId, RingwallError, type TenantId } from "../../core/index.ts";
+
+/** Longest life of a signed context. The database refuses one that claims more. */
+export const CONTEXT_LIFE_MS_MAX = 30_000;
+
+/** What we sign for: enough for a busy connection, with room below the limit for clocks that differ. */
+export const CONTEXT_LIFE_MS = 20_000;
+
+/** HMAC-SHA-256 wants a key as long as its output (RFC 2104, section 3). */
+export const CONTEXT_KEY_BYTES = 32;
+
+const KID_PATTERN = /^[a-z0-9]{1,16}$/;
+const PID_MAX = 2 ** 31 - 1;
+
+/** The key that signs tenant contexts, shared by the signing process and the database's owner. */
+export interface ContextKey {
+  /** Public name of the key: 1 to 16 lower-case letters and digits. Two may live at once while keys rotate. */
+  readonly kid: string;
+  /** 32 random bytes. */
+  readonly key: Buffer;
+}
+
+/** Signs for one tenant, one backend and a short time. Holds the key; prints nothing of it. */
+export interface ContextSigner {
+  readonly kid: string;
+  /**
+   * @param pid - The backend process the context is for: another one refuses it.
+   * @param expiresMs - When it ends, by the database's clock; at most 30 s ahead.
+   * @returns `v1.kid.tenant.expiresMs.pid.mac`. Never to be logged; travels as a bind parameter only.
+   */
+  sign(tenant: TenantId, pid: number, expiresMs: number): string;
+}
+
+/**
+ * @throws RingwallError `config.invalid` when the key or its name has the wrong form; says nothing about the value.
+ */
+export function contextSigner({ kid, key }: ContextKey): ContextSigner {
+  if (!KID_PATTERN.test(kid)) throw new RingwallError("config.invalid", { message: "the context key's kid is malformed" });
+  if (key.length !== CONTEXT_KEY_BYTES) {
+    throw new RingwallError("config.invalid", { message: `the context key must be ${CONTEXT_KEY_BYTES} bytes` });
+  }
+  const secret: KeyObject = createSecretKey(key);
+  const prefix = `v1.${kid}.`;
+  return {
+    kid,
+    sign(tenant, pid, expiresMs) {
+      // The parts hold no dot, so the text can be read in one way only.
+      assert(isTenantId(tenant), "a context names a tenant id of the right form");
+      assert(Number.isSafeInteger(pid) && pid > 0 && pid <= PID_MAX, "a context names a backend");
+      assert(Number.isSafeInteger(expiresMs) && expiresMs > 0, "a context has an end");
+      const claims = `${prefix}${tenant}.${expiresMs}.${pid}`;
+      return `${claims}.${createHmac("sha256", secret).update(claims).digest("hex")}`;
+    },
+  };
+}

@@ -1,0 +1,113 @@
+import { type Actor, type Database, type Recorder, RingwallError, statement, type TenantId } from "../../core/index.ts";
+import { openDetail, type PersonalDetail, parseLeaf } from "./leaf.ts";
+import type { DetailSealer } from "./ports.ts";
+
+/** Records of one page: about 100 KiB of usual ones. */
+export const READ_LIMIT_MAX = 200;
+
+export interface AuditRecord {
+  readonly position: number;
+  readonly event: string;
+  readonly time: string;
+  readonly action: string;
+  readonly outcome: string;
+  readonly actor: Readonly<Record<string, string>>;
+  readonly targets: readonly { readonly type: string; readonly id: string }[];
+  readonly facts: Readonly<Record<string, string | number | boolean>>;
+  readonly requestId: string | undefined;
+  /** Undefined when not asked for or none was recorded; `unreadable` when it does not open or is not what was committed to. */
+  readonly detail: PersonalDetail | "unreadable" | undefined;
+}
+
+export interface ReadOptions {
+  readonly limit: number;
+  /** Records before this position; the newest when absent. */
+  readonly before?: number;
+  readonly action?: string;
+  /** Opens addresses, user agents and other personal values. The caller has checked the right to them. */
+  readonly details: boolean;
+}
+
+interface Row {
+  readonly pos: string;
+  readonly event_id: string;
+  readonly leaf: string;
+  readonly detail: Buffer | null;
+}
+
+const READ = statement<Row>(
+  "audit.page",
+  `select position::text as pos, event_id::text, leaf, detail from ringwall.audit_entry
+    where tenant_id = $1 and position < $2::bigint order by position desc limit $3::integer`,
+);
+const READ_ACTION = statement<Row>(
+  "audit.page_of_action",
+  `select position::text as pos, event_id::text, leaf, detail from ringwall.audit_entry
+    where tenant_id = $1 and action = $4 and position < $2::bigint order by position desc limit $3::integer`,
+);
+
+export interface AuditReader {
+  /**
+   * Reads a tenant's own log, newest first. The reading is itself recorded, in the same transaction.
+   * @throws RingwallError `request.invalid` for a limit, position or action that cannot be.
+   */
+  read(tenant: TenantId, actor: Actor, options: ReadOptions): Promise<readonly AuditRecord[]>;
+}
+
+export function createAuditReader(parts: {
+  database: Database;
+  seal: DetailSealer;
+  recorder: Pick<Recorder, "record">;
+}): AuditReader {
+  const { database, seal, recorder } = parts;
+
+  async function toRecord(tenant: TenantId, row: Row, details: boolean): Promise<AuditRecord> {
+    const leaf = parseLeaf(row.leaf);
+    // The sequencer chains nothing that does not parse, so this row was changed since.
+    if (leaf === undefined)
+      throw new RingwallError("audit.unavailable", { detail: { reason: "a leaf is not readable" } });
+    const { event, time, action, outcome, actor, targets, facts, request: requestId, commitment } = leaf;
+    const detail = details && commitment !== undefined ? await openSealed(seal, tenant, row, commitment) : undefined;
+    return { position: Number(row.pos), event, time, action, outcome, actor, targets, facts, requestId, detail };
+  }
+
+  return {
+    async read(tenant, actor, { limit, before = Number.MAX_SAFE_INTEGER, action, details }) {
+      if (!Number.isSafeInteger(limit) || limit < 1 || limit > READ_LIMIT_MAX) throw invalid("limit");
+      if (!Number.isSafeInteger(before) || before < 1) throw invalid("before");
+      if (action !== undefined && !/^[a-z_]{1,40}\.[a-z_]{1,40}$/.test(action)) throw invalid("action");
+      const rows = await database.forTenant(tenant, actor, async (tx) => {
+        const found =
+          action === undefined
+            ? await tx.run(READ, [tenant, before, limit])
+            : await tx.run(READ_ACTION, [tenant, before, limit, action]);
+        const facts = { count: found.length, details, ...(action === undefined ? {} : { action }) };
+        await recorder.record(tx, { action: "audit.read", outcome: "success", tenant, actor, facts });
+        return found;
+      });
+      const records: AuditRecord[] = [];
+      for (const row of rows) records.push(await toRecord(tenant, row, details));
+      return records;
+    },
+  };
+}
+
+async function openSealed(
+  seal: DetailSealer,
+  tenant: TenantId,
+  row: Row,
+  commitment: string,
+): Promise<PersonalDetail | "unreadable"> {
+  if (row.detail === null) return "unreadable";
+  try {
+    return openDetail(await seal.open(tenant, row.event_id, row.detail), commitment) ?? "unreadable";
+  } catch (error) {
+    // An erased person or a changed detail: the rest of the record still stands. A key service that is down is an error.
+    if (error instanceof RingwallError && error.code === "keys.decrypt_failed") return "unreadable";
+    throw error;
+  }
+}
+
+function invalid(field: string): RingwallError {
+  return new RingwallError("request.invalid", { detail: { field } });
+}

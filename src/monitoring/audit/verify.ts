@@ -1,0 +1,280 @@
+import type { TenantId } from "../../core/index.ts";
+import { chainOn, emptyChain } from "./chain.ts";
+import { type HeadVerifier, parseHead, type SignedHead } from "./heads.ts";
+import { type Leaf, openDetail, parseLeaf } from "./leaf.ts";
+
+/** An entry as it was found. Nothing of it is believed. */
+export interface FoundEntry {
+  readonly position: number;
+  readonly eventId: string;
+  readonly occurredMs: number;
+  readonly action: string;
+  readonly leaf: string;
+  readonly hash: Buffer;
+  readonly detail: Buffer | null;
+}
+
+/** A line that claims to be a signed head of `size`. */
+export interface FoundHead {
+  readonly size: number;
+  readonly line: string;
+}
+
+/** A place in a chain that was verified before, or its beginning. */
+export interface ChainPoint {
+  readonly size: number;
+  readonly hash: Buffer;
+}
+
+export type ProblemKind =
+  | "rewritten"
+  | "missing"
+  | "truncated"
+  | "signed_head_differs"
+  | "head_forged"
+  | "head_differs"
+  | "unsigned_tail"
+  | "detail_missing"
+  | "detail_mismatch"
+  | "copy_damaged";
+
+export interface Problem {
+  readonly kind: ProblemKind;
+  /** The first entry that is touched; for a truncation the first that is gone. */
+  readonly position: number;
+  /** One sentence for a person. Holds numbers, no content of the log. */
+  readonly message: string;
+}
+
+export interface ChainReport {
+  /** Entries found whole, from the first on. */
+  readonly verified: number;
+  /** The largest size that a valid signature covers. */
+  readonly signed: ChainPoint;
+  /** The largest size that a copy outside the database covers. */
+  readonly copied: number;
+  readonly end: ChainPoint;
+  /** The first thing that is wrong. */
+  readonly problem: Problem | undefined;
+}
+
+export interface ChainInput {
+  readonly tenant: TenantId;
+  /** Where to begin; the beginning of the chain when absent. */
+  readonly from?: ChainPoint;
+  /** The head row of the database, read after `claimed` was. Absent when there is none. */
+  readonly head: ChainPoint | undefined;
+  /** Largest size that a head signed and stored before `head` was read speaks of. */
+  readonly claimed: number;
+  /** Entries after `from`, by position. */
+  readonly entries: AsyncIterable<FoundEntry>;
+  /** Signed heads after `from`, by size, from inside the database and from outside. */
+  readonly inside: AsyncIterable<FoundHead>;
+  readonly outside: AsyncIterable<FoundHead>;
+  readonly verifier: HeadVerifier;
+  /** Opens the sealed detail of an entry, where the caller holds the keys. */
+  readonly open?: (eventId: string, sealed: Buffer) => Buffer | Promise<Buffer>;
+}
+
+/**
+ * Recomputes one tenant's chain and holds everything that was signed against it. Reads each stream once, in constant
+ * memory, and stops at the first problem.
+ *
+ * Knows no database: what it is given may come from a dump, a file or another program.
+ */
+export async function verifyChain(input: ChainInput): Promise<ChainReport> {
+  const start = input.from ?? { size: 0, hash: emptyChain(input.tenant) };
+  const walk = new ChainWalk(input, start);
+  try {
+    for await (const entry of input.entries) {
+      // Entries after the head were appended while this runs; their turn comes with the next head.
+      if (entry.position > (input.head?.size ?? 0)) break;
+      const problem = await walk.take(entry);
+      if (problem !== undefined) return walk.report(problem);
+    }
+    return walk.report(await walk.finish());
+  } finally {
+    await walk.close();
+  }
+}
+
+class ChainWalk {
+  readonly #input: ChainInput;
+  readonly #inside: HeadCursor;
+  readonly #outside: HeadCursor;
+  #end: ChainPoint;
+  #signed: ChainPoint;
+  #copied = 0;
+
+  constructor(input: ChainInput, start: ChainPoint) {
+    this.#input = input;
+    this.#inside = new HeadCursor(input.inside, start.size);
+    this.#outside = new HeadCursor(input.outside, start.size);
+    this.#end = start;
+    this.#signed = start;
+  }
+
+  /** The next entry: in its place, as it was hashed, saying what its row says, and as it was signed. */
+  async take(entry: FoundEntry): Promise<Problem | undefined> {
+    const position = this.#end.size + 1;
+    if (entry.position !== position) {
+      return {
+        kind: "missing",
+        position,
+        message: `entry #${position} is missing; the next one is #${entry.position}`,
+      };
+    }
+    const hash = chainOn(this.#end.hash, entry.leaf);
+    const leaf = parseLeaf(entry.leaf);
+    if (!hash.equals(entry.hash) || leaf === undefined || !this.#sameAsRow(leaf, entry)) {
+      return { kind: "rewritten", position, message: `entry #${position} is not what was chained` };
+    }
+    this.#end = { size: position, hash };
+    return (await this.#heads()) ?? (await this.#detail(leaf, entry));
+  }
+
+  #sameAsRow(leaf: Leaf, entry: FoundEntry): boolean {
+    return (
+      leaf.tenant === this.#input.tenant &&
+      leaf.event === entry.eventId &&
+      leaf.action === entry.action &&
+      Date.parse(leaf.time) === entry.occurredMs
+    );
+  }
+
+  /** Every signed head of the size reached, inside and outside, must have the hash that was computed. */
+  async #heads(): Promise<Problem | undefined> {
+    const { size } = this.#end;
+    for await (const found of this.#inside.upTo(size)) {
+      const problem = this.#headProblem(found, "in the database");
+      if (problem !== undefined) return problem;
+    }
+    for await (const found of this.#outside.upTo(size)) {
+      const problem = this.#headProblem(found, "outside the database");
+      if (problem !== undefined) return problem;
+      this.#copied = size;
+    }
+    return undefined;
+  }
+
+  #headProblem(found: FoundHead, where: string): Problem | undefined {
+    const { size, hash } = this.#end;
+    const head = parseHead(found.line);
+    if (!this.#genuine(head, found)) {
+      return {
+        kind: "head_forged",
+        position: found.size,
+        message: `the head of #${found.size} ${where} is not genuine`,
+      };
+    }
+    if (found.size !== size) {
+      return {
+        kind: "head_forged",
+        position: found.size,
+        message: `heads ${where} are out of order at #${found.size}`,
+      };
+    }
+    if (!head.hash.equals(hash)) {
+      const first = this.#signed.size + 1;
+      return {
+        kind: "signed_head_differs",
+        position: first,
+        message: `entries #${first} to #${size} are not those whose head was signed ${where}`,
+      };
+    }
+    this.#signed = this.#end;
+    return undefined;
+  }
+
+  #genuine(head: SignedHead | undefined, found: FoundHead): head is SignedHead {
+    const { tenant, verifier } = this.#input;
+    return head !== undefined && head.tenant === tenant && head.size === found.size && verifier.accepts(head);
+  }
+
+  async #detail(leaf: Leaf, entry: FoundEntry): Promise<Problem | undefined> {
+    const { position } = entry;
+    if ((leaf.commitment === undefined) !== (entry.detail === null)) {
+      return {
+        kind: "detail_missing",
+        position,
+        message: `entry #${position} and its leaf disagree on having a detail`,
+      };
+    }
+    if (leaf.commitment === undefined || entry.detail === null || this.#input.open === undefined) return undefined;
+    let opened: Buffer | undefined;
+    try {
+      opened = await this.#input.open(entry.eventId, entry.detail);
+    } catch {
+      // Which step of opening failed is the key layer's to log; here it is not what was committed to.
+      opened = undefined;
+    }
+    if (opened !== undefined && openDetail(opened, leaf.commitment) !== undefined) return undefined;
+    return {
+      kind: "detail_mismatch",
+      position,
+      message: `the detail of entry #${position} is not the one committed to`,
+    };
+  }
+
+  /** After the last entry: nothing may be cut off, and the head row must say the same. */
+  async finish(): Promise<Problem | undefined> {
+    const { head, claimed } = this.#input;
+    const { size, hash } = this.#end;
+    const says = Math.max(head?.size ?? 0, claimed);
+    if (size < says) {
+      const by = claimed > size ? "a signed head says" : "its head says";
+      return { kind: "truncated", position: size + 1, message: `the database has ${size} entries, ${by} ${says}` };
+    }
+    if (head !== undefined && !head.hash.equals(hash)) {
+      return { kind: "head_differs", position: size, message: `the database's head is not that of entry #${size}` };
+    }
+    if (this.#signed.size < size) {
+      const first = this.#signed.size + 1;
+      return { kind: "unsigned_tail", position: first, message: `no signature covers entries #${first} to #${size}` };
+    }
+    return undefined;
+  }
+
+  report(problem: Problem | undefined): ChainReport {
+    return { verified: this.#end.size, signed: this.#signed, copied: this.#copied, end: this.#end, problem };
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#inside.close(), this.#outside.close()]);
+  }
+}
+
+/** Steps through signed heads beside the entries. */
+class HeadCursor {
+  readonly #heads: AsyncIterator<FoundHead>;
+  readonly #after: number;
+  #next: FoundHead | undefined;
+  #started = false;
+
+  constructor(heads: AsyncIterable<FoundHead>, after: number) {
+    this.#heads = heads[Symbol.asyncIterator]();
+    this.#after = after;
+  }
+
+  /** Takes the heads of at most `size`. */
+  async *upTo(size: number): AsyncIterable<FoundHead> {
+    if (!this.#started) {
+      this.#started = true;
+      do await this.#advance();
+      while (this.#next !== undefined && this.#next.size <= this.#after);
+    }
+    while (this.#next !== undefined && this.#next.size <= size) {
+      yield this.#next;
+      await this.#advance();
+    }
+  }
+
+  async #advance(): Promise<void> {
+    const result = await this.#heads.next();
+    this.#next = result.done === true ? undefined : result.value;
+  }
+
+  async close(): Promise<void> {
+    await this.#heads.return?.();
+  }
+}
