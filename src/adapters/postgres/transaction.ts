@@ -1,0 +1,162 @@
+import {
+  type Actor,
+  assert,
+  type Invalidation,
+  type SqlValue,
+  type Statement,
+  statement,
+  type TenantId,
+  type Transaction,
+} from "../../core/index.ts";
+import { translate, unavailable } from "./errors.ts";
+import type { Member } from "./pool.ts";
+import type { Step, StepResult } from "./wire.ts";
+
+/** Invalidations travel on this channel as a JSON array of kind, tenant and id. */
+export const INVALIDATION_CHANNEL = "ringwall_invalidation";
+
+/** Statements one transaction may issue without waiting, and put off until its commit. */
+const QUEUE_MAX = 10_000;
+
+const BEGIN = statement("ringwall.begin", "begin");
+const COMMIT = statement("ringwall.commit", "commit");
+const ROLLBACK = statement("ringwall.rollback", "rollback");
+const NOTIFY = statement("ringwall.notify", `select from pg_catalog.pg_notify('${INVALIDATION_CHANNEL}', $1)`);
+
+interface Pending {
+  readonly step: Step;
+  readonly done: (rows: readonly object[]) => void;
+  readonly failed: (error: unknown) => void;
+}
+
+/** One transaction on one leased connection. BEGIN and the context travel with the first statement, COMMIT with the last. */
+export class TenantTransaction implements Transaction {
+  readonly tenant: TenantId;
+  readonly actor: Actor;
+  readonly #member: Member;
+  readonly #deferred: Step[] = [];
+  #pending: Pending[] = [];
+  #begun = false;
+  #over = false;
+  #failure: { readonly error: unknown } | undefined;
+
+  constructor(member: Member, tenant: TenantId, actor: Actor) {
+    this.#member = member;
+    this.tenant = tenant;
+    this.actor = actor;
+  }
+
+  run<Row extends object>(statement: Statement<Row>, values: readonly SqlValue[] = []): Promise<readonly Row[]> {
+    assert(!this.#over, "a transaction is used only inside its callback");
+    assert(this.#pending.length < QUEUE_MAX, "a transaction issues a bounded number of statements at once");
+    if (this.#failure !== undefined) return Promise.reject(this.#failure.error);
+    if (this.#pending.length === 0) {
+      process.nextTick(() => {
+        this.#flush();
+      });
+    }
+    const rows = new Promise<readonly object[]>((done, failed) => {
+      this.#pending.push({ step: { statement, values }, done, failed });
+    });
+    // Whoever does not wait for it hears of a failure from the commit.
+    rows.catch(() => {});
+    // The statement declares its row type; the columns are PostgreSQL's.
+    return rows as Promise<readonly Row[]>;
+  }
+
+  defer(statement: Statement, values: readonly SqlValue[]): void {
+    assert(!this.#over, "a transaction is used only inside its callback");
+    assert(this.#deferred.length < QUEUE_MAX, "a transaction defers a bounded number of statements");
+    this.#deferred.push({ statement, values });
+  }
+
+  invalidate(message: Invalidation): void {
+    this.defer(NOTIFY, [JSON.stringify([message.kind, message.tenant, message.id])]);
+  }
+
+  /**
+   * Sends what is left and COMMIT in one trip.
+   * @throws The first error of any statement, also of one that `work` swallowed: its transaction is lost either way.
+   */
+  async commit(): Promise<void> {
+    const pending = this.#pending;
+    this.#pending = [];
+    this.#over = true;
+    if (this.#failure !== undefined) throw this.#failure.error;
+    if (!this.#begun && pending.length === 0 && this.#deferred.length === 0) return;
+    const steps = [...pending.map(({ step }) => step), ...this.#deferred, { statement: COMMIT, values: [] }];
+    try {
+      const results = await this.#send(steps);
+      assert(results.at(-1)?.tag === "COMMIT", "a transaction that was to be committed was committed");
+      for (const [index, { done }] of pending.entries()) done(results[index]?.rows ?? []);
+    } catch (error) {
+      const lost = this.#member.wire.broken !== undefined;
+      const told = lost ? unavailable(error, { outcome: "unknown", stage: "commit" }) : error;
+      for (const { failed } of pending) failed(told);
+      throw told;
+    }
+  }
+
+  /** Undoes everything. The connection is clean afterwards, or broken. */
+  async rollback(): Promise<void> {
+    this.#over = true;
+    for (const { failed } of this.#pending.splice(0)) failed(new Error("the transaction was rolled back"));
+    const { wire } = this.#member;
+    if (!this.#begun || wire.broken !== undefined || (wire.inFlight === 0 && wire.status === "I")) return;
+    await new Promise<void>((settled) => {
+      wire.send(
+        [{ statement: ROLLBACK, values: [] }],
+        () => {
+          settled();
+        },
+        (error) => {
+          wire.destroy(new Error("rollback failed", { cause: error }));
+          settled();
+        },
+      );
+    });
+  }
+
+  #flush(): void {
+    const pending = this.#pending;
+    if (pending.length === 0) return;
+    this.#pending = [];
+    this.#send(pending.map(({ step }) => step)).then(
+      (results) => {
+        for (const [index, { done }] of pending.entries()) done(results[index]?.rows ?? []);
+      },
+      (error: unknown) => {
+        const name = pending[0]?.step.statement.name ?? "";
+        const told = pending.length === 1 ? named(error, name) : error;
+        this.#failure ??= { error: told };
+        for (const { failed } of pending) failed(told);
+      },
+    );
+  }
+
+  /** Sends the steps, after BEGIN and the context when they are the first. */
+  async #send(steps: readonly Step[]): Promise<readonly StepResult[]> {
+    const first = !this.#begun;
+    this.#begun = true;
+    const all = first ? [{ statement: BEGIN, values: [] }, this.#member.context(this.tenant), ...steps] : steps;
+    const { wire } = this.#member;
+    return await new Promise((done, failed) => {
+      wire.send(
+        all,
+        (results) => {
+          done(first ? results.slice(2) : results);
+        },
+        failed,
+      );
+    });
+  }
+}
+
+function named(error: unknown, _name: string): unknown {
+  return error;
+}
+
+/** Makes an error of ours of whatever a statement of the transaction threw. */
+export function translated(error: unknown, statementName: string): unknown {
+  return translate(error, statementName);
+}
