@@ -1,6 +1,5 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { sql } from "kysely";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "ringwall/adapters/embedded-postgres";
 import { type Logger, PlainSecret, RingwallError, randomBytes, randomToken } from "ringwall/core";
 import { installContextKey, installDatabase, installRoles, migrate } from "ringwall/migrations";
@@ -121,7 +120,8 @@ async function newClients(
   secret: (name: string) => PlainSecret,
 ): Promise<readonly { role: string; password: PlainSecret }[]> {
   const file = `${EXAMPLE_ROLE}.password`;
-  const { rows } = await sql`select 1 from pg_roles where rolname = ${EXAMPLE_ROLE}`.execute(db);
+  const roles = db.withTables<{ pg_roles: { rolname: string } }>().selectFrom("pg_roles");
+  const rows = await roles.select("rolname").where("rolname", "=", EXAMPLE_ROLE).execute();
   if (rows.length > 0 && !existsSync(join(paths.secrets, file))) return [];
   return [{ role: EXAMPLE_ROLE, password: secret(file) }];
 }
