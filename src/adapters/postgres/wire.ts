@@ -1,5 +1,5 @@
 import type pg from "pg";
-import { assert, type SqlValue, type Statement } from "../../core/index.ts";
+import { AssertionFailed, assert, type SqlValue, type Statement } from "../../core/index.ts";
 import { Frames } from "./frames.ts";
 import { type Reader, readerOf } from "./values.ts";
 
@@ -29,25 +29,33 @@ interface Prepared {
   columns: readonly Column[];
 }
 
-/** One statement of a unit and what came back for it. */
+/** One statement of a unit. */
 export interface Step {
   readonly statement: Statement;
   readonly values: readonly SqlValue[];
   /** Bytes of its Bind, when they were written before. */
   readonly bind?: Uint8Array;
-  /** Called once: rows and command tag, or the error that stopped the unit. */
-  readonly done: (rows: readonly object[], tag: string) => void;
-  readonly failed: (error: unknown) => void;
 }
 
-/** What is sent with one Sync: all of it runs, or everything from the first failing step on is skipped. */
+/** What came back for a step: its rows, and the command tag (`SELECT 1`, `COMMIT`). */
+export interface StepResult {
+  readonly rows: readonly object[];
+  readonly tag: string;
+}
+
+/**
+ * What is sent with one Sync: all of it runs, or everything from the first failing step on is skipped. Its outcome is
+ * told once, when the server is through with all of it, because a step's own answer comes before its commit.
+ */
 interface Unit {
   readonly ready: (() => void) | undefined;
   readonly steps: readonly Step[];
+  readonly done: (results: readonly StepResult[]) => void;
+  readonly failed: (error: unknown) => void;
   readonly startedMs: number;
   readonly describing: readonly Prepared[];
   described: number;
-  current: number;
+  results: StepResult[];
   rows: object[];
   failure: { readonly error: unknown } | undefined;
 }
@@ -116,10 +124,12 @@ export class Wire {
     this.#units.push({
       ready,
       steps,
+      done,
+      failed,
       startedMs: this.#now(),
       describing,
       described: 0,
-      current: 0,
+      results: [],
       rows: [],
       failure: undefined,
     });
@@ -213,7 +223,7 @@ export class Wire {
 
   #row(fields: DataRow["fields"]): void {
     const unit = this.#units[0];
-    const step = unit?.steps[unit.current];
+    const step = unit?.steps[unit.results.length];
     if (unit === undefined || step === undefined || unit.failure !== undefined) return;
     const columns = this.#prepared.get(step.statement.name)?.columns;
     assert(columns?.length === fields.length, "a row has the columns that were described");
@@ -232,12 +242,10 @@ export class Wire {
 
   #complete(tag: string): void {
     const unit = this.#units[0];
-    const step = unit?.steps[unit.current];
+    const step = unit?.steps[unit.results.length];
     if (unit === undefined || step === undefined || unit.failure !== undefined) return;
-    const { rows } = unit;
-    unit.current += 1;
+    unit.results.push({ rows: unit.rows, tag });
     unit.rows = [];
-    step.done(rows, tag);
   }
 
   #fail(error: unknown): void {
@@ -279,6 +287,7 @@ export class Wire {
       unit.ready?.();
     }
     this.#onBroken(this);
+    for (const unit of units) unit.failed(unit.failure?.error ?? reason);
   }
 }
 
