@@ -7,7 +7,7 @@ export type Grants = Readonly<Record<string, readonly ("select" | "insert" | "up
  * Puts the wall around a tenant table: row-level security enabled and forced, one RESTRICTIVE policy that names no role,
  * and for each role one permissive policy and the least grants.
  *
- * @param table - In the schema `ringwall`, or with a schema of its own (`bank.account`); `tenant_id` must be there.
+ * @param table - In the schema `ringwall`, or with its schema (`bank.account`); `tenant_id` must be there.
  * @param grants - Role to commands. A role that is not named reaches nothing.
  * @example await wall(db, "secret_version", { ringwall_app: ["select", "insert"] });
  */
@@ -29,8 +29,12 @@ export async function wall(db: Kysely<unknown>, table: string, grants: Grants): 
 export async function grantAll(db: Kysely<unknown>, table: string, grants: Grants): Promise<void> {
   const name = sql.table(qualified(table));
   for (const [role, commands] of Object.entries(grants)) {
-    await sql`create policy ${sql.id(role)} on ${name} for all to ${sql.id(role)} using (true) with check (true)`.execute(db);
-    await sql`grant ${sql.join(commands.map((command) => sql.raw(COMMANDS[command])))} on ${name} to ${sql.id(role)}`.execute(db);
+    await sql`create policy ${sql.id(role)} on ${name} for all to ${sql.id(role)} using (true) with check (true)`.execute(
+      db,
+    );
+    await sql`grant ${sql.join(commands.map((command) => sql.raw(COMMANDS[command])))} on ${name} to ${sql.id(role)}`.execute(
+      db,
+    );
   }
 }
 
