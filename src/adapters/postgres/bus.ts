@@ -5,6 +5,7 @@ import { type Bus, type Invalidation, isTenantId, type Logger, type TenantId } f
 import { openClient, type Target } from "./connect.ts";
 import { INVALIDATION_CHANNEL } from "./transaction.ts";
 
+/** The bus of one process; close it before the process ends. */
 export interface PostgresBus extends Bus {
   close(): Promise<void>;
 }

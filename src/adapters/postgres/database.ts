@@ -20,6 +20,7 @@ import { CONNECTIONS_MAX, type Member, Pool } from "./pool.ts";
 import { TenantTransaction } from "./transaction.ts";
 import type { Step, StepResult } from "./wire.ts";
 
+/** One role on one PostgreSQL, and how its contexts are signed. */
 export interface PostgresOptions {
   readonly target: Target;
   /** Signs the tenant contexts this role works under. */
@@ -29,6 +30,7 @@ export interface PostgresOptions {
   readonly connectionsMax?: number;
 }
 
+/** The `Database` port, and what a rotation of its credential needs. */
 export interface PostgresDatabase extends Database {
   /** Replaces every connection, after the credential was rotated; those in use when their work is done. */
   renew(): void;

@@ -30,6 +30,7 @@ export interface SecretSummary {
   readonly expiresMs: number | null;
 }
 
+/** The secret store: read by name at run time, versioned, rotated in two phases. */
 export interface Secrets {
   /**
    * The value in use. From the process's memory when it was read within `cacheSeconds`, and then without a promise;
@@ -65,6 +66,7 @@ export interface Secrets {
   close(): void;
 }
 
+/** What the secret store stands on. */
 export interface SecretsOptions {
   /** Needs two connections at once while it rotates. */
   readonly database: Database;

@@ -39,6 +39,7 @@ function signedBytes(head: Omit<SignedHead, "signature">): Buffer {
   );
 }
 
+/** Signs a head with a key that is not in the database. */
 export function signHead(signer: HeadSigner, head: Head, time: string): SignedHead {
   const unsigned = { tenant: head.tenant, size: head.size, hash: head.hash, time, keyId: signer.keyId };
   return { ...unsigned, signature: signer.sign(signedBytes(unsigned)) };

@@ -26,6 +26,7 @@ export interface ChainPoint {
   readonly hash: Buffer;
 }
 
+/** What can be wrong with a chain. */
 export type ProblemKind =
   | "rewritten"
   | "missing"
@@ -38,6 +39,7 @@ export type ProblemKind =
   | "detail_mismatch"
   | "copy_damaged";
 
+/** The first thing that does not hold, and where. */
 export interface Problem {
   readonly kind: ProblemKind;
   /** The first entry that is touched; for a truncation the first that is gone. */
@@ -46,6 +48,7 @@ export interface Problem {
   readonly message: string;
 }
 
+/** How far one tenant's chain holds. */
 export interface ChainReport {
   /** Entries found whole, from the first on. */
   readonly verified: number;
