@@ -8,7 +8,7 @@ import {
   serviceOf,
   tagSealer,
   transfer,
-} from "./fixture.contract.ts";
+} from "../../testing/audit-stage.ts";
 import { createAuditReader, createRecorder, tenantSource, verifyAudit } from "./index.ts";
 
 const USER = uuidv7(1) as UserId;

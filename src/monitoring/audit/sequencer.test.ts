@@ -8,7 +8,7 @@ import {
   serviceOf,
   tagSealer,
   transfer,
-} from "./fixture.contract.ts";
+} from "../../testing/audit-stage.ts";
 import { type HeadStore, verifyAudit } from "./index.ts";
 
 let audit: AuditFixture;

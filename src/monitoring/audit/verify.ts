@@ -1,6 +1,5 @@
 import type { TenantId } from "../../core/index.ts";
-import { chainOn, emptyChain } from "./chain.ts";
-import { type HeadVerifier, parseHead, type SignedHead } from "./heads.ts";
+import { chainOn, emptyChain, type HeadVerifier, parseHead, type SignedHead } from "./heads.ts";
 import { type Leaf, openDetail, parseLeaf } from "./leaf.ts";
 
 /** An entry as it was found. Nothing of it is believed. */
