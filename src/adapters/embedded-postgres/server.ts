@@ -140,7 +140,10 @@ function prepareDataDir(dataDir: string, account: Account | undefined): void {
     mkdirSync(dataDir, { recursive: true, mode: account === undefined ? 0o700 : 0o711 });
     chmodSync(dataDir, account === undefined ? 0o700 : 0o711);
   } catch (cause) {
-    throw invalid(`the data folder ${dataDir} cannot be created or is not ours (${errorCode(cause)}); choose another`, cause);
+    throw invalid(
+      `the data folder ${dataDir} cannot be created or is not ours (${errorCode(cause)}); choose another`,
+      cause,
+    );
   }
   const closed = account === undefined ? undefined : firstClosedFolder(dataDir, account);
   if (closed !== undefined && account !== undefined) {
@@ -213,9 +216,11 @@ function explain(error: unknown, dataDir: string): unknown {
       return invalid(`the disk that holds ${dataDir} is full; free some space or choose another folder`, error);
     case "EACCES":
     case "EPERM":
-      return invalid(`the data folder ${dataDir} cannot be read or written; give it back its owner or choose another`, error);
+      return invalid(
+        `the data folder ${dataDir} cannot be read or written; give it back its owner or choose another`,
+        error,
+      );
     default:
       return error;
   }
 }
-

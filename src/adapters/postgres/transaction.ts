@@ -29,6 +29,14 @@ interface Pending {
   readonly failed: (error: unknown) => void;
 }
 
+/** What stopped a transaction: as PostgreSQL said it, which decides about another attempt, and as the caller is told. */
+export interface Failure {
+  readonly origin: unknown;
+  readonly told: unknown;
+  /** COMMIT was on its way when the connection was lost. */
+  readonly unknown: boolean;
+}
+
 /** One transaction on one leased connection. BEGIN and the context travel with the first statement, COMMIT with the last. */
 export class TenantTransaction implements Transaction {
   readonly tenant: TenantId;
@@ -38,7 +46,7 @@ export class TenantTransaction implements Transaction {
   #pending: Pending[] = [];
   #begun = false;
   #over = false;
-  #failure: { readonly error: unknown } | undefined;
+  #failure: Failure | undefined;
 
   constructor(member: Member, tenant: TenantId, actor: Actor) {
     this.#member = member;
@@ -46,10 +54,14 @@ export class TenantTransaction implements Transaction {
     this.actor = actor;
   }
 
+  get failure(): Failure | undefined {
+    return this.#failure;
+  }
+
   run<Row extends object>(statement: Statement<Row>, values: readonly SqlValue[] = []): Promise<readonly Row[]> {
     assert(!this.#over, "a transaction is used only inside its callback");
     assert(this.#pending.length < QUEUE_MAX, "a transaction issues a bounded number of statements at once");
-    if (this.#failure !== undefined) return Promise.reject(this.#failure.error);
+    if (this.#failure !== undefined) return Promise.reject(this.#failure.told);
     if (this.#pending.length === 0) {
       process.nextTick(() => {
         this.#flush();
@@ -82,19 +94,14 @@ export class TenantTransaction implements Transaction {
     const pending = this.#pending;
     this.#pending = [];
     this.#over = true;
-    if (this.#failure !== undefined) throw this.#failure.error;
+    if (this.#failure !== undefined) {
+      for (const { failed } of pending) failed(this.#failure.told);
+      throw this.#failure.told;
+    }
     if (!this.#begun && pending.length === 0 && this.#deferred.length === 0) return;
     const steps = [...pending.map(({ step }) => step), ...this.#deferred, { statement: COMMIT, values: [] }];
-    try {
-      const results = await this.#send(steps);
-      assert(results.at(-1)?.tag === "COMMIT", "a transaction that was to be committed was committed");
-      for (const [index, { done }] of pending.entries()) done(results[index]?.rows ?? []);
-    } catch (error) {
-      const lost = this.#member.wire.broken !== undefined;
-      const told = lost ? unavailable(error, { outcome: "unknown", stage: "commit" }) : error;
-      for (const { failed } of pending) failed(told);
-      throw told;
-    }
+    const results = await this.#send(steps, true, pending);
+    assert(results.at(-1)?.tag === "COMMIT", "a transaction that was to be committed was committed");
   }
 
   /** Undoes everything. The connection is clean afterwards, or broken. */
@@ -121,42 +128,40 @@ export class TenantTransaction implements Transaction {
     const pending = this.#pending;
     if (pending.length === 0) return;
     this.#pending = [];
-    this.#send(pending.map(({ step }) => step)).then(
-      (results) => {
-        for (const [index, { done }] of pending.entries()) done(results[index]?.rows ?? []);
-      },
-      (error: unknown) => {
-        const name = pending[0]?.step.statement.name ?? "";
-        const told = pending.length === 1 ? named(error, name) : error;
-        this.#failure ??= { error: told };
-        for (const { failed } of pending) failed(told);
-      },
-    );
+    this.#send(
+      pending.map(({ step }) => step),
+      false,
+      pending,
+    ).catch(() => {
+      // Told to each of them, and kept for the commit.
+    });
   }
 
-  /** Sends the steps, after BEGIN and the context when they are the first. */
-  async #send(steps: readonly Step[]): Promise<readonly StepResult[]> {
+  /** Sends the steps, after BEGIN and the context when they are the first, and tells those who wait for them. */
+  async #send(steps: readonly Step[], commits: boolean, pending: readonly Pending[]): Promise<readonly StepResult[]> {
     const first = !this.#begun;
     this.#begun = true;
     const all = first ? [{ statement: BEGIN, values: [] }, this.#member.context(this.tenant), ...steps] : steps;
     const { wire } = this.#member;
-    return await new Promise((done, failed) => {
+    return await new Promise((done, refuse) => {
       wire.send(
         all,
         (results) => {
-          done(first ? results.slice(2) : results);
+          const own = first ? results.slice(2) : results;
+          for (const [index, waiting] of pending.entries()) waiting.done(own[index]?.rows ?? []);
+          done(own);
         },
-        failed,
+        (origin, step) => {
+          const lost = wire.broken !== undefined;
+          const told = lost
+            ? unavailable(origin, commits ? { outcome: "unknown", stage: "commit" } : { outcome: "undone" })
+            : translate(origin, step?.statement.name ?? "");
+          this.#failure ??= { origin, told, unknown: lost && commits };
+          for (const waiting of pending) waiting.failed(told);
+          // `told` is an Error of ours, or whatever the driver threw.
+          refuse(told);
+        },
       );
     });
   }
-}
-
-function named(error: unknown, _name: string): unknown {
-  return error;
-}
-
-/** Makes an error of ours of whatever a statement of the transaction threw. */
-export function translated(error: unknown, statementName: string): unknown {
-  return translate(error, statementName);
 }

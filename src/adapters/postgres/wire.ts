@@ -1,5 +1,6 @@
 import type pg from "pg";
 import { AssertionFailed, assert, type SqlValue, type Statement } from "../../core/index.ts";
+import { isStatementLost } from "./errors.ts";
 import { Frames } from "./frames.ts";
 import { type Reader, readerOf } from "./values.ts";
 
@@ -31,7 +32,7 @@ interface Prepared {
 
 /** One statement of a unit. */
 export interface Step {
-  readonly statement: Statement;
+  readonly statement: Pick<Statement, "name" | "text">;
   readonly values: readonly SqlValue[];
   /** Bytes of its Bind, when they were written before. */
   readonly bind?: Uint8Array;
@@ -50,7 +51,7 @@ export interface StepResult {
 interface Unit {
   readonly steps: readonly Step[];
   readonly done: (results: readonly StepResult[]) => void;
-  readonly failed: (error: unknown) => void;
+  readonly failed: (error: unknown, step: Step | undefined) => void;
   readonly startedMs: number;
   readonly describing: readonly Prepared[];
   described: number;
@@ -106,7 +107,7 @@ export class Wire {
     assert(steps.length > 0, "a unit has a step");
     if (this.broken !== undefined) {
       queueMicrotask(() => {
-        failed(this.broken);
+        failed(this.broken, undefined);
       });
       return;
     }
@@ -253,23 +254,19 @@ export class Wire {
     unit.failure ??= { error };
     // What was not described was not prepared, or not certainly so.
     for (const prepared of unit.describing.slice(unit.described)) prepared.known = false;
+    if (!isStatementLost(error)) return;
+    const step = unit.steps[unit.results.length];
+    const prepared = step === undefined ? undefined : this.#prepared.get(step.statement.name);
+    if (prepared !== undefined) prepared.known = false;
   }
 
   #ready(status: string): void {
     const unit = this.#units.shift();
     if (unit === undefined) return;
     this.status = status === "T" || status === "E" ? status : "I";
-    if (unit.failure !== undefined) unit.failed(unit.failure.error);
+    if (unit.failure !== undefined) unit.failed(unit.failure.error, unit.steps[unit.results.length]);
     else if (unit.results.length === unit.steps.length) unit.done(unit.results);
-    else unit.failed(new AssertionFailed("assertion failed: every step of a unit is answered"));
-  }
-
-  /** The server forgot these, or knows them with another result: they are prepared anew at their next use. */
-  forget(steps: readonly Step[]): void {
-    for (const { statement } of steps) {
-      const prepared = this.#prepared.get(statement.name);
-      if (prepared !== undefined) prepared.known = false;
-    }
+    else unit.failed(new AssertionFailed("assertion failed: every step of a unit is answered"), undefined);
   }
 
   #break(reason: unknown): void {
@@ -277,7 +274,7 @@ export class Wire {
     this.broken = reason;
     const units = this.#units.splice(0);
     this.#onBroken(this);
-    for (const unit of units) unit.failed(unit.failure?.error ?? reason);
+    for (const unit of units) unit.failed(unit.failure?.error ?? reason, unit.steps[unit.results.length]);
   }
 }
 

@@ -155,8 +155,8 @@ export async function auditFixture() {
       );
     },
     async count(table: "audit_outbox" | "audit_entry" | "audit_refused" | "audit_head_signed"): Promise<number> {
-      const rows = await db.owner.query(`select count(*)::int as n from ringwall.${table}`);
-      return Number((rows as readonly { n: number }[])[0]?.n);
+      const { rows } = await db.owner.query<{ n: number }>(`select count(*)::int as n from ringwall.${table}`);
+      return Number(rows[0]?.n);
     },
     async close(): Promise<void> {
       await db.close();

@@ -84,10 +84,10 @@ describe("noted events", () => {
   test("are in the outbox after a flush, counted", async () => {
     for (let index = 0; index < 1_000; index += 1) audit.recorder.note(read(String(index % 300)));
     await audit.recorder.flush();
-    const [found] = (await audit.owner.query(
+    const { rows } = await audit.owner.query<{ rows: number; events: number }>(
       `select count(*)::int as rows, sum((leaf::json -> 'facts' ->> 'count')::int)::int as events from ringwall.audit_outbox`,
-    )) as readonly { rows: number; events: number }[];
-    expect(found).toEqual({ rows: 300, events: 1_000 });
+    );
+    expect(rows[0]).toEqual({ rows: 300, events: 1_000 });
     await audit.chain();
     expect((await audit.verify()).ok).toBe(true);
   });

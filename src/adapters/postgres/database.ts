@@ -1,0 +1,194 @@
+import { setTimeout as delay } from "node:timers/promises";
+import {
+  type Actor,
+  actorTenant,
+  assert,
+  type Clock,
+  type Database,
+  type Lookup,
+  randomBytes,
+  type SqlValue,
+  type Statement,
+  statement,
+  type TenantId,
+  type Transaction,
+} from "../../core/index.ts";
+import type { ContextSigner } from "../../data/tenants/index.ts";
+import type { Target } from "./connect.ts";
+import { isContextRefused, isRetryable, isStatementLost, translate, unavailable } from "./errors.ts";
+import { CONNECTIONS_MAX, type Member, Pool } from "./pool.ts";
+import { TenantTransaction } from "./transaction.ts";
+import type { Step, StepResult } from "./wire.ts";
+
+export interface PostgresOptions {
+  readonly target: Target;
+  /** Signs the tenant contexts this role works under. */
+  readonly signer: ContextSigner;
+  readonly clock: Clock;
+  /** 2 to 10 by default; more only with a reason, since reads share few. */
+  readonly connectionsMax?: number;
+}
+
+export interface PostgresDatabase extends Database {
+  /** Replaces every connection, after the credential was rotated; those in use when their work is done. */
+  renew(): void;
+  /** One trip to the server and back. @throws RingwallError `database.unavailable` */
+  ping(): Promise<void>;
+}
+
+/** The first attempt and three more. */
+const ATTEMPTS_MAX = 4;
+const RETRY_MS = 10;
+
+const PING = statement("ringwall.ping", "select");
+const NO_VALUES: readonly SqlValue[] = [];
+
+/**
+ * A statement of this kind shares a connection with other reads; everything else gets one to itself, so that commits
+ * are written in groups. Only a matter of speed: nothing is decided by it.
+ */
+const READS = /^\s*select\b/i;
+const WRITES = /\b(insert|update|delete|merge|nextval)\b|\bfor\s+(no\s+key\s+)?(update|share|key)/i;
+
+/** Connects when first used. @throws RingwallError `config.invalid` for a pool of fewer than two connections. */
+export function postgresDatabase(options: PostgresOptions): PostgresDatabase {
+  return new Postgres(options);
+}
+
+class Postgres implements PostgresDatabase {
+  readonly #pool: Pool;
+  readonly #reads = new Map<string, boolean>();
+
+  constructor({ target, signer, clock, connectionsMax = CONNECTIONS_MAX }: PostgresOptions) {
+    this.#pool = new Pool({ target, signer, clock, sizeMax: connectionsMax });
+  }
+
+  async forTenant<T>(tenant: TenantId, actor: Actor, work: (tx: Transaction) => Promise<T>): Promise<T> {
+    checkActor(tenant, actor);
+    for (let attempt = 1; ; attempt += 1) {
+      const leased = this.#pool.lease();
+      const member = leased instanceof Promise ? await leased : leased;
+      const tx = new TenantTransaction(member, tenant, actor);
+      try {
+        const result = await work(tx);
+        await tx.commit();
+        return result;
+      } catch (error) {
+        await tx.rollback();
+        const { failure } = tx;
+        if (failure === undefined || failure.unknown || attempt === ATTEMPTS_MAX) throw error;
+        const lost = member.wire.broken !== undefined;
+        if (!isAgain(failure.origin, member, attempt) && !(lost && attempt === 1)) throw error;
+      } finally {
+        this.#pool.release(member);
+      }
+      await pause(attempt);
+    }
+  }
+
+  async once<Row extends object>(
+    tenant: TenantId,
+    actor: Actor,
+    what: Statement<Row>,
+    values: readonly SqlValue[] = NO_VALUES,
+  ): Promise<readonly Row[]> {
+    checkActor(tenant, actor);
+    return await this.#alone(tenant, what, values);
+  }
+
+  async lookup<Row extends object>(name: Lookup, values: readonly SqlValue[]): Promise<Row | undefined> {
+    const what = LOOKUPS[name][values.length];
+    assert(what !== undefined, "a lookup takes one to three values");
+    const rows = await this.#alone<Row>(undefined, what as Statement<Row>, values);
+    assert(rows.length <= 1, "a lookup finds one row at most");
+    return rows[0];
+  }
+
+  renew(): void {
+    this.#pool.renew();
+  }
+
+  async ping(): Promise<void> {
+    await this.#alone(undefined, PING, NO_VALUES);
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.close();
+  }
+
+  /** One statement, after its context when it has a tenant, with one Sync: a transaction of its own in one trip. */
+  async #alone<Row extends object>(
+    tenant: TenantId | undefined,
+    what: Statement<Row>,
+    values: readonly SqlValue[],
+  ): Promise<readonly Row[]> {
+    for (let attempt = 1; ; attempt += 1) {
+      const found = this.#isRead(what) ? this.#pool.shared() : this.#pool.lease();
+      const member = found instanceof Promise ? await found : found;
+      try {
+        const step: Step = { statement: what, values };
+        const results = await send(member, tenant === undefined ? [step] : [member.context(tenant), step]);
+        // The statement declares its row type; the columns are PostgreSQL's.
+        return (results.at(-1)?.rows ?? []) as readonly Row[];
+      } catch (error) {
+        if (member.wire.broken !== undefined) throw unavailable(error, { outcome: "unknown", statement: what.name });
+        if (attempt === ATTEMPTS_MAX || !isAgain(error, member, attempt)) throw translate(error, what.name);
+      } finally {
+        this.#pool.release(member);
+      }
+      await pause(attempt);
+    }
+  }
+
+  #isRead({ name, text }: Pick<Statement, "name" | "text">): boolean {
+    let reads = this.#reads.get(name);
+    if (reads === undefined) {
+      reads = READS.test(text) && !WRITES.test(text);
+      this.#reads.set(name, reads);
+    }
+    return reads;
+  }
+}
+
+function send(member: Member, steps: readonly Step[]): Promise<readonly StepResult[]> {
+  return new Promise((done, failed) => {
+    member.wire.send(steps, done, failed);
+  });
+}
+
+/** The wall before the wall: an actor works in its own tenant, unless it is a named system capability. */
+function checkActor(tenant: TenantId, actor: Actor): void {
+  const own = actorTenant(actor);
+  assert(own === undefined ? actor.type === "system" : own === tenant, "an actor works in its own tenant");
+}
+
+/** Whether another attempt can succeed and nothing of this one stayed. */
+function isAgain(error: unknown, member: Member, attempt: number): boolean {
+  if (isRetryable(error) || isStatementLost(error)) return true;
+  if (!isContextRefused(error) || attempt > 1) return false;
+  // Clocks drifted, or this process was paused: a new connection measures them anew.
+  member.wire.destroy(new Error("the server refused the context"));
+  return true;
+}
+
+/** Jitter, so that two transactions that met do not meet again. */
+async function pause(attempt: number): Promise<void> {
+  await delay(RETRY_MS * attempt * (0.5 + randomBytes(1).readUInt8() / 256));
+}
+
+function lookupStatements(name: Lookup): readonly (Statement | undefined)[] {
+  return [
+    undefined,
+    statement(`lookup.${name}.1`, `select * from ringwall.${name}($1)`),
+    statement(`lookup.${name}.2`, `select * from ringwall.${name}($1, $2)`),
+    statement(`lookup.${name}.3`, `select * from ringwall.${name}($1, $2, $3)`),
+  ];
+}
+
+const LOOKUPS: Readonly<Record<Lookup, readonly (Statement | undefined)[]>> = {
+  session_by_hash: lookupStatements("session_by_hash"),
+  sign_in_user: lookupStatements("sign_in_user"),
+  tenant_by_id: lookupStatements("tenant_by_id"),
+  link_by_hash: lookupStatements("link_by_hash"),
+  login_by_hash: lookupStatements("login_by_hash"),
+};

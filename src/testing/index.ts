@@ -1,0 +1,10 @@
+/**
+ * The test harness: contract suites that every adapter passes, fakes named as such, and a database per test.
+ *
+ * Nothing shipped imports this. `testDatabase` needs `postgres-server.ts` as vitest's global set-up; parts that need no
+ * database can be imported from their own files.
+ *
+ * @module
+ */
+export { type TestDatabase, testDatabase } from "./database.ts";
+export type { TestServer } from "./postgres-server.ts";
