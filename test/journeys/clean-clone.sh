@@ -70,13 +70,14 @@ wait_gone() {
   done
 }
 
-# Ctrl-C reaches every process of the group; the exit code is that of npm.
+# Ctrl-C reaches every process of the group. npm itself may end with 130, as shells do after a Ctrl-C.
 interrupt() {
   local user=$1 code=0
   kill -INT -- "-$group"
   wait "$group" || code=$?
   wait_gone "$user"
-  [ "$code" = 0 ] || fail "$user: Ctrl-C ended with exit code $code"
+  [ "$code" = 0 ] || [ "$code" = 130 ] || fail "$user: Ctrl-C ended with exit code $code"
+  [ "$(tail -n 1 "$log")" = stopped ] || fail "$user: Ctrl-C did not end in order"
   [ ! -e "$data/postgres/pgdata/postmaster.pid" ] || fail "$user: PostgreSQL still runs after Ctrl-C"
   group=
   say "$user: Ctrl-C stopped everything"
