@@ -2,7 +2,7 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { tenantId } from "../../core/index.ts";
 import { testKeys } from "../../testing/keys.ts";
-import { KEY_KEEPER } from "../keys/store.ts";
+import type { Actor } from "../../core/index.ts";
 import { createFields, FIELD_BYTES_MAX, FIELD_OVERHEAD_BYTES, rowKeyCheck, sealedCheck } from "./index.ts";
 
 const ALPHA = tenantId("alpha-bank");
