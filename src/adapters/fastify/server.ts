@@ -2,10 +2,10 @@ import type { Server } from "node:http";
 import type { Socket } from "node:net";
 import Fastify, {
   type FastifyError,
+  type FastifyHttpOptions,
   type FastifyInstance,
   type FastifyReply,
   type FastifyRequest,
-  type FastifyHttpOptions,
 } from "fastify";
 import { RingwallError, uuidv7 } from "../../core/index.ts";
 import { type Exchange, type Guard, type RoutePolicy, runSteps, type Step } from "../../pipeline.ts";
@@ -64,6 +64,7 @@ export function createServer(guard: Guard, options: ServerOptions = {}): Fastify
   });
   app.addHook("preValidation", (request, reply, done) => {
     const { exchange } = request;
+    if (exchange.policy === NO_ROUTE) return done();
     exchange.params = request.params;
     exchange.query = request.query;
     exchange.body = request.body;
@@ -99,21 +100,21 @@ function serverOptions(guard: Guard): FastifyHttpOptions<Server> {
 
 function arrive(request: FastifyRequest, guard: Guard, operator: boolean): Exchange {
   const { raw } = request;
+  const policy = request.routeOptions.config.ringwall ?? NO_ROUTE;
+  const visit = guard.open({
+    method: raw.method ?? "",
+    target: raw.url ?? "",
+    rawHeaders: raw.rawHeaders,
+    socketAddress: raw.socket.remoteAddress,
+    tls: "encrypted" in raw.socket,
+    route: policy.limit,
+  });
   return {
-    id: request.id,
-    startedMs: guard.clock(),
-    head: {
-      method: raw.method ?? "",
-      url: raw.url ?? "",
-      headers: raw.headers,
-      rawHeaders: raw.rawHeaders,
-      socketAddress: raw.socket.remoteAddress ?? "",
-      tls: "encrypted" in raw.socket,
-    },
-    policy: request.routeOptions.config.ringwall ?? NO_ROUTE,
+    id: visit.requestId,
+    visit,
+    authorization: raw.headers.authorization,
+    policy,
     route: request.routeOptions.url ?? "(none)",
-    address: "",
-    addressKey: "",
     principal: undefined,
     operator,
     tier: 0,
@@ -121,7 +122,6 @@ function arrive(request: FastifyRequest, guard: Guard, operator: boolean): Excha
     params: undefined,
     query: undefined,
     body: undefined,
-    responseHeaders: {},
     answered: false,
     refusal: undefined,
   };
@@ -169,12 +169,18 @@ function sendProblem(error: RingwallError, request: FastifyRequest, reply: Fasti
   if (error.retryAfterSeconds !== undefined) void reply.header("retry-after", String(error.retryAfterSeconds));
   // RFC 9110, 11.6.1: a 401 names the scheme. The session is a bearer token in a cookie or in this header.
   if (error.status === 401) void reply.header("www-authenticate", "Bearer");
-  return reply.code(error.status).type("application/problem+json").send(JSON.stringify(problem(error, request.id)));
+  return reply
+    .code(error.status)
+    .type("application/problem+json")
+    .send(JSON.stringify(problem(error, request.exchange.id)));
 }
 
 function finish(app: FastifyInstance, guard: Guard): void {
   app.addHook("onSend", (request, reply, payload, done) => {
-    void reply.headers(guard.headersFor(request.exchange));
+    const fields = guard.headersFor(request.exchange);
+    for (let index = 0; index + 1 < fields.length; index += 2) {
+      void reply.header(fields[index] ?? "", fields[index + 1] ?? "");
+    }
     done(null, payload);
   });
   app.addHook("onResponse", (request, reply, done) => {
@@ -194,7 +200,8 @@ function answerUnparsed(error: Error & { code?: string }, socket: Socket, guard:
     socket.destroy();
     return;
   }
-  const refusal = asRingwallError(error).code === "internal" ? new RingwallError("request.malformed") : asRingwallError(error);
+  const refusal =
+    asRingwallError(error).code === "internal" ? new RingwallError("request.malformed") : asRingwallError(error);
   const body = JSON.stringify(problem(refusal, uuidv7(guard.clock())));
   socket.end(
     `HTTP/1.1 ${refusal.status} Refused\r\ncontent-type: application/problem+json\r\n` +

@@ -155,7 +155,7 @@ export async function auditFixture() {
       );
     },
     async count(table: "audit_outbox" | "audit_entry" | "audit_refused" | "audit_head_signed"): Promise<number> {
-      const { rows } = await db.owner.query<{ n: number }>(`select count(*)::int as n from ringwall.${table}`);
+      const rows = await db.owner.query<{ n: number }>(`select count(*)::int as n from ringwall.${table}`);
       return Number(rows[0]?.n);
     },
     async close(): Promise<void> {

@@ -1,0 +1,17 @@
+/**
+ * The HTTP API, one file a resource. Guards: each route says who may come and what it takes, or it is not registered.
+ *
+ * @module
+ */
+import type { RouteDefinition } from "ringwall/adapters/fastify";
+import { bootstrap } from "./bootstrap.ts";
+import { health } from "./health.ts";
+import type { Services } from "./services.ts";
+import { signIn } from "./sign-in.ts";
+
+export type { Services } from "./services.ts";
+
+/** Every route there is, for the API's port and the local socket alike. */
+export function allRoutes(services: Services): readonly RouteDefinition[] {
+  return [health, bootstrap, signIn].flatMap((routes) => routes(services));
+}
