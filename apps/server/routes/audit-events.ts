@@ -1,5 +1,6 @@
 import { route } from "ringwall/adapters/fastify";
 import { AUDIT_ACTIONS } from "ringwall/core";
+import type { AuditRecord } from "ringwall/monitoring/audit";
 import { z } from "zod";
 import { caller } from "./caller.ts";
 import type { Routes } from "./services.ts";
@@ -32,7 +33,20 @@ export const auditEvents: Routes = ({ ringwall: { audit } }) => [
           ...(action === undefined ? {} : { action }),
         },
       );
-      return { items: records };
+      return { items: records.map(eventAnswer) };
     },
   ),
 ];
+
+function eventAnswer({ position, time, actor, requestId, detail, ...record }: AuditRecord) {
+  const { type = "unknown", user, name, capability } = actor;
+  const who = user ?? name ?? capability;
+  return {
+    sequence: position,
+    at: time,
+    ...record,
+    actor: who === undefined ? type : `${type}:${who}`,
+    request_id: requestId ?? null,
+    detail: detail ?? null,
+  };
+}
