@@ -198,9 +198,11 @@ function identify(parts: GuardParts, exchange: Exchange): void | Promise<void> {
     exchange.principal = found;
     return undefined;
   }
-  return found.then((principal) => {
-    exchange.principal = principal;
-  });
+  return settle(exchange, found);
+}
+
+async function settle(exchange: Exchange, found: Promise<Principal>): Promise<void> {
+  exchange.principal = await found;
 }
 
 /** @throws RingwallError when there is no credential, or more than one: two readers might each believe another. */

@@ -29,7 +29,11 @@ async function start(runtimeFile: string): Promise<() => Promise<void>> {
   const host = listenHost(config);
   const target = await targetOf(runtime, config, "ringwall_app");
   const sql = openSql(target);
-  await checkSchema(sql).finally(() => sql.destroy());
+  try {
+    await checkSchema(sql);
+  } finally {
+    await sql.destroy();
+  }
   const signer = await readSigner(runtime);
   const parts = { signer, log, clock: systemClock };
   const openMaster = masterOpener(runtime, config);
@@ -99,15 +103,18 @@ let ending: Promise<void> | undefined;
 
 /** Drains once, however many reasons to end arrive. */
 function end(): void {
-  ending ??= started
-    .then(async (stop) => {
-      await stop();
-      process.exit(0);
-    })
-    .catch((error: unknown) => {
-      log.error({ err: error }, "the server did not end well");
-      process.exit(1);
-    });
+  ending ??= drain();
+}
+
+async function drain(): Promise<void> {
+  try {
+    const stop = await started;
+    await stop();
+    process.exit(0);
+  } catch (error) {
+    log.error({ err: error }, "the server did not end well");
+    process.exit(1);
+  }
 }
 
 process.on("SIGTERM", end);

@@ -8,6 +8,7 @@ import { auditEvents } from "./audit-events.ts";
 import { bootstrap } from "./bootstrap.ts";
 import { health } from "./health.ts";
 import { invitations } from "./invitations.ts";
+import { secrets } from "./secrets.ts";
 import type { Services } from "./services.ts";
 import { sessions } from "./sessions.ts";
 import { signIn } from "./sign-in.ts";
@@ -18,7 +19,7 @@ export type { Services } from "./services.ts";
 
 /** Every route there is, for the API's port and the local socket alike. */
 export function allRoutes(services: Services): readonly RouteDefinition[] {
-  return [health, bootstrap, signIn, sessions, tenants, invitations, users, auditEvents].flatMap((routes) =>
+  return [health, bootstrap, signIn, sessions, tenants, invitations, users, secrets, auditEvents].flatMap((routes) =>
     routes(services),
   );
 }

@@ -93,7 +93,7 @@ function serverOptions(guard: Guard): FastifyHttpOptions<Server> {
     frameworkErrors: (error, request, reply) => {
       // Before hooks ran: the router refused the address itself.
       request.exchange ??= arrive(request, guard, false);
-      return sendProblem(asRingwallError(error), request, reply);
+      void sendProblem(asRingwallError(error), request, reply);
     },
   };
 }
