@@ -1,6 +1,6 @@
 import { route } from "ringwall/adapters/fastify";
 import { TenantIdText } from "ringwall/application/input";
-import { isoTime } from "ringwall/core";
+import { isoTime, RingwallError } from "ringwall/core";
 import { z } from "zod";
 import { caller } from "./caller.ts";
 import type { Routes } from "./services.ts";
@@ -18,7 +18,7 @@ export const secrets: Routes = ({ ringwall }) => [
     },
     async ({ exchange, query }) => {
       const summaries = await ringwall.secrets.list(
-        exchange.operator ? operatorScope(query.tenant) : ownScope(exchange),
+        exchange.operator ? operatorScope(query.tenant) : ownScope(exchange, query.tenant),
       );
       return {
         items: summaries
@@ -43,7 +43,9 @@ function operatorScope(tenant: Scope["tenant"]): Scope {
   return tenant === undefined ? { actor } : { actor, tenant };
 }
 
-function ownScope(exchange: Parameters<typeof caller>[0]): Scope {
+/** Another tenant's list looks like one that is not there. */
+function ownScope(exchange: Parameters<typeof caller>[0], wanted: Scope["tenant"]): Scope {
   const { session, tenant, user } = caller(exchange);
+  if (wanted !== undefined && wanted !== tenant) throw new RingwallError("resource.not_found");
   return { tenant, actor: { type: "user", tenant, user, session } };
 }
