@@ -73,6 +73,7 @@ export interface RingwallParts {
   readonly counters?: CounterStore;
 }
 
+/** The five layers, joined; close it before the process ends. */
 export interface Ringwall {
   readonly database: PostgresDatabase;
   readonly keys: Keys;
@@ -113,10 +114,7 @@ export async function createRingwall(config: RingwallConfig, parts: RingwallPart
   const identity = createIdentity({
     database,
     recorder,
-    sealer: {
-      seal: async (tenant, context, bytes) => await keys.sealValue(tenant, "identity", context, bytes),
-      open: async (tenant, context, sealed) => await keys.openValue(tenant, "identity", context, sealed),
-    },
+    sealer: seedSealer(keys),
     pepper: async (purpose) => (await keys.service(`${purpose}-pepper`)).subkey("identity"),
     clock,
     bus,
@@ -160,6 +158,13 @@ export async function createRingwall(config: RingwallConfig, parts: RingwallPart
         await database.close();
       }
     },
+  };
+}
+
+function seedSealer(keys: Keys): Parameters<typeof createIdentity>[0]["sealer"] {
+  return {
+    seal: async (tenant, context, bytes) => await keys.sealValue(tenant, "identity", context, bytes),
+    open: async (tenant, context, sealed) => await keys.openValue(tenant, "identity", context, sealed),
   };
 }
 

@@ -32,6 +32,7 @@ const KEEP_ALIVE_MS = 65_000;
 const HEADER_BYTES_MAX = 16_384;
 const PARAM_CHARS_MAX = 200;
 
+/** What sets one listening server apart from another. */
 export interface ServerOptions {
   /** True for the local administration socket alone: its file mode is the credential. */
   readonly operator?: boolean;
