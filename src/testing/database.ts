@@ -1,4 +1,4 @@
-import { Client, type ClientConfig, Pool } from "pg";
+import { Client, type ClientConfig, DatabaseError, Pool } from "pg";
 import { inject } from "vitest";
 import { closeDatabase } from "../../migrations/index.ts";
 import {
@@ -124,9 +124,16 @@ async function createCopy(server: TestServer, name: string): Promise<void> {
   await sql.destroy();
 }
 
+/** PostgreSQL waits a moment for connections that are ending; one in use after that goes with the whole server. */
 async function dropCopy(server: TestServer, name: string): Promise<void> {
   const client = new Client(clientConfig(server, "postgres"));
   await client.connect();
-  await client.query(`drop database if exists ${name} with (force)`);
-  await client.end();
+  try {
+    await client.query(`drop database if exists ${name}`);
+  } catch (error) {
+    const inUse = error instanceof DatabaseError && error.code === "55006";
+    if (!inUse) throw error;
+  } finally {
+    await client.end();
+  }
 }
