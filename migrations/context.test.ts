@@ -50,7 +50,7 @@ const KEYS: Readonly<Record<Holding, ContextKey>> = {
   table: { kid: "kt", key: Buffer.alloc(32, 3) },
   constant: { kid: "kc", key: Buffer.alloc(32, 4) },
 };
-const soon = (): number => Date.now() + 15_000;
+const soon = (): number => systemClock() + 15_000;
 const REFUSED = /tenant context is not valid|hexadecimal/;
 
 describe.each(["table", "constant"] as const)("a context, its key held in a %s", (holding) => {
@@ -94,9 +94,9 @@ describe.each(["table", "constant"] as const)("a context, its key held in a %s",
   });
 
   test("that ended, or claims to live longer than 30 seconds, is refused", async () => {
-    await expect(readWith(signer.sign(a, pid, Date.now() - 1_000))).rejects.toThrow(REFUSED);
-    await expect(readWith(signer.sign(a, pid, Date.now() + 32_000))).rejects.toThrow(REFUSED);
-    expect(await readWith(signer.sign(a, pid, Date.now() + 28_000))).toEqual([1]);
+    await expect(readWith(signer.sign(a, pid, systemClock() - 1_000))).rejects.toThrow(REFUSED);
+    await expect(readWith(signer.sign(a, pid, systemClock() + 32_000))).rejects.toThrow(REFUSED);
+    expect(await readWith(signer.sign(a, pid, systemClock() + 28_000))).toEqual([1]);
   });
 
   test("is compared with the time of the transaction's start", async () => {

@@ -114,6 +114,7 @@ function verdict(prefix: string, inner: string, outer: string): string {
   end`;
 }
 
+// tidy-allow(sql): a body of constants of this file; no value of a request or a row is ever part of it.
 const TABLE_BODY = `
 declare
   token pg_catalog.text := pg_catalog.current_setting('ringwall.context', true);

@@ -87,7 +87,7 @@ describe("a schema that does not fit is refused with the way out", () => {
 
 describe("roles", () => {
   test("of applications own nothing and may make nothing", async () => {
-    const { rows } = await data.owner.query<{ rolname: string }>(`
+    const rows = await data.owner.query<{ rolname: string }>(`
       select rolname from pg_roles where rolname in ('ringwall_app', 'ringwall_worker', 'bank_app', 'ringwall_client', 'ringwall_migrate')
         and (rolsuper or rolcreaterole or rolcreatedb or rolreplication or rolbypassrls)`);
     expect(rows).toEqual([]);
@@ -111,7 +111,7 @@ describe("roles", () => {
       ]) {
         await expect(sql.raw(attack).execute(login), `${role}: ${attack}`).rejects.toThrow();
       }
-      const { rows: owned } = await data.owner.query("select 1 from pg_class where relowner = $1::regrole", [role]);
+      const owned = await data.owner.query("select 1 from pg_class where relowner = $1::regrole", [role]);
       expect(owned).toEqual([]);
       await login.destroy();
     }
@@ -134,7 +134,7 @@ describe("roles", () => {
   });
 
   test("every table of the schema is behind forced row-level security, or holds no tenant's rows", async () => {
-    const { rows } = await data.owner.query<{ relname: string }>(`
+    const rows = await data.owner.query<{ relname: string }>(`
       select relname from pg_class where relnamespace = 'ringwall'::regnamespace and relkind in ('r', 'p')
         and not (relrowsecurity and relforcerowsecurity) order by relname`);
     expect(rows.map(({ relname }) => relname)).toEqual(["context_key", "schema_version"]);

@@ -1,4 +1,4 @@
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { invalid } from "./account.ts";
@@ -76,6 +76,36 @@ export async function shutDown(pid: number): Promise<void> {
   if (await signalAndWait(pid, "SIGINT", SHUTDOWN_MS)) return;
   if (await signalAndWait(pid, "SIGQUIT", IMMEDIATE_SHUTDOWN_MS)) return;
   throw invalid(`the PostgreSQL process ${pid} of this data folder does not stop; end it by hand and start again`);
+}
+
+/**
+ * Clears up after a postmaster that died by itself: ends backends that still work in the folder, then removes its pid
+ * file. PostgreSQL would do it, but takes a dead process that nobody reaped (a container without an init) for a living
+ * one. Only where /proc shows that nobody is left; elsewhere PostgreSQL decides.
+ */
+export async function clearStale(pgdata: string): Promise<void> {
+  const file = join(pgdata, "postmaster.pid");
+  if (!existsSync(file) || readStat(process.pid) === undefined) return;
+  for (const pid of processesIn(pgdata)) {
+    if (!(await signalAndWait(pid, "SIGQUIT", IMMEDIATE_SHUTDOWN_MS))) {
+      throw invalid(`process ${pid} still uses ${pgdata}; end it by hand and start again`);
+    }
+  }
+  rmSync(file, { force: true });
+}
+
+/** PostgreSQL's processes all have the data folder as their working directory. */
+function processesIn(pgdata: string): readonly number[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
+    .filter((name) => {
+      try {
+        return readlinkSync(`/proc/${name}/cwd`) === pgdata;
+      } catch {
+        return false;
+      }
+    })
+    .map(Number);
 }
 
 async function signalAndWait(pid: number, signal: NodeJS.Signals, waitMs: number): Promise<boolean> {

@@ -1,14 +1,26 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { chmodSync, closeSync, mkdirSync, openSync, readFileSync, renameSync, statSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from "node:fs";
 import { join, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { type Logger, PlainSecret, RingwallError } from "../../core/index.ts";
 import { type Account, chooseAccount, firstClosedFolder, invalid } from "./account.ts";
 import { findBinaries } from "./binaries.ts";
 import { initialise, PG_HBA, readSuperuserSecret, SUPERUSER, writeOwned } from "./initialise.ts";
-import { claimFolder, errorCode, findPostmaster, isReady, SHUTDOWN_MS, shutDown } from "./process.ts";
+import { claimFolder, clearStale, errorCode, findPostmaster, isReady, SHUTDOWN_MS, shutDown } from "./process.ts";
 import { chooseSocketFolder } from "./socket-folder.ts";
 
+/** Where the cluster lives and how the server runs. */
 export interface EmbeddedPostgresOptions {
   /** Holds everything: the cluster, the superuser's secret, the socket, the log. Created when missing. */
   readonly dataDir: string;
@@ -21,6 +33,7 @@ export interface EmbeddedPostgresOptions {
   readonly log: Logger;
 }
 
+/** A running server that this process started. */
 export interface EmbeddedPostgres {
   /** The folder of the unix socket; `pg` takes it as `host`. */
   readonly host: string;
@@ -99,10 +112,15 @@ async function startClaimed(
     options.log.warn({ pid: orphan }, "stopping the PostgreSQL that an earlier run left behind");
     await shutDown(orphan);
   }
+  await clearStale(pgdata);
   await initialise({ binaries, dataDir, pgdata, account, log: options.log });
   writeOwned(join(pgdata, "pg_hba.conf"), PG_HBA, account);
   const socketFolder = chooseSocketFolder(dataDir, SOCKET_PORT, account);
   const port = options.port ?? SOCKET_PORT;
+  // The folder is private to this cluster, so with no server of its own alive a socket in it is a leftover.
+  if (!existsSync(join(pgdata, "postmaster.pid"))) {
+    for (const name of readdirSync(socketFolder)) rmSync(join(socketFolder, name), { force: true });
+  }
   const settings: Record<string, string> = {
     ...DEFAULTS,
     ...options.settings,

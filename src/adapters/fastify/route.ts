@@ -25,6 +25,7 @@ export class Answer<Body = unknown> {
   }
 }
 
+/** The methods a route may take. HEAD and OPTIONS are answered by the perimeter alone. */
 export type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 
 /** One route, as the server registers it and as the API description shows it. */
@@ -43,7 +44,7 @@ export function route<const Policy extends RoutePolicy>(
   handler: (request: Request<Policy>) => unknown,
 ): RouteDefinition {
   // The erased form: `register` hands the handler exactly what the policy's schemas gave.
-  return { method, url, policy, handler: handler as RouteDefinition["handler"] };
+  return { method, url, policy, handler };
 }
 
 /** Registers routes on a server made by `createServer`. */

@@ -1,10 +1,11 @@
+import type { Server } from "node:http";
 import type { Socket } from "node:net";
 import Fastify, {
   type FastifyError,
+  type FastifyHttpOptions,
   type FastifyInstance,
   type FastifyReply,
   type FastifyRequest,
-  type FastifyServerOptions,
 } from "fastify";
 import { RingwallError, uuidv7 } from "../../core/index.ts";
 import { type Exchange, type Guard, type RoutePolicy, runSteps, type Step } from "../../pipeline.ts";
@@ -31,6 +32,7 @@ const KEEP_ALIVE_MS = 65_000;
 const HEADER_BYTES_MAX = 16_384;
 const PARAM_CHARS_MAX = 200;
 
+/** What sets one listening server apart from another. */
 export interface ServerOptions {
   /** True for the local administration socket alone: its file mode is the credential. */
   readonly operator?: boolean;
@@ -63,6 +65,7 @@ export function createServer(guard: Guard, options: ServerOptions = {}): Fastify
   });
   app.addHook("preValidation", (request, reply, done) => {
     const { exchange } = request;
+    if (exchange.policy === NO_ROUTE) return done();
     exchange.params = request.params;
     exchange.query = request.query;
     exchange.body = request.body;
@@ -73,7 +76,7 @@ export function createServer(guard: Guard, options: ServerOptions = {}): Fastify
   return app;
 }
 
-function serverOptions(guard: Guard): FastifyServerOptions {
+function serverOptions(guard: Guard): FastifyHttpOptions<Server> {
   return {
     logger: false,
     bodyLimit: guard.bodyBytesMax,
@@ -85,34 +88,34 @@ function serverOptions(guard: Guard): FastifyServerOptions {
     exposeHeadRoutes: false,
     requestIdHeader: false,
     genReqId: () => uuidv7(guard.clock()),
-    routerOptions: { maxParamLength: PARAM_CHARS_MAX, caseSensitive: true, ignoreTrailingSlash: false },
     http: { maxHeaderSize: HEADER_BYTES_MAX, insecureHTTPParser: false },
+    routerOptions: { maxParamLength: PARAM_CHARS_MAX, caseSensitive: true, ignoreTrailingSlash: false },
     clientErrorHandler: (error, socket) => answerUnparsed(error, socket, guard),
     frameworkErrors: (error, request, reply) => {
       // Before hooks ran: the router refused the address itself.
       request.exchange ??= arrive(request, guard, false);
-      return sendProblem(asRingwallError(error), request, reply);
+      void sendProblem(asRingwallError(error), request, reply);
     },
   };
 }
 
 function arrive(request: FastifyRequest, guard: Guard, operator: boolean): Exchange {
   const { raw } = request;
+  const policy = request.routeOptions.config.ringwall ?? NO_ROUTE;
+  const visit = guard.open({
+    method: raw.method ?? "",
+    target: raw.url ?? "",
+    rawHeaders: raw.rawHeaders,
+    socketAddress: raw.socket.remoteAddress,
+    tls: "encrypted" in raw.socket,
+    route: policy.limit,
+  });
   return {
-    id: request.id,
-    startedMs: guard.clock(),
-    head: {
-      method: raw.method ?? "",
-      url: raw.url ?? "",
-      headers: raw.headers,
-      rawHeaders: raw.rawHeaders,
-      socketAddress: raw.socket.remoteAddress ?? "",
-      tls: "encrypted" in raw.socket,
-    },
-    policy: request.routeOptions.config.ringwall ?? NO_ROUTE,
+    id: visit.requestId,
+    visit,
+    authorization: raw.headers.authorization,
+    policy,
     route: request.routeOptions.url ?? "(none)",
-    address: "",
-    addressKey: "",
     principal: undefined,
     operator,
     tier: 0,
@@ -120,7 +123,6 @@ function arrive(request: FastifyRequest, guard: Guard, operator: boolean): Excha
     params: undefined,
     query: undefined,
     body: undefined,
-    responseHeaders: {},
     answered: false,
     refusal: undefined,
   };
@@ -141,7 +143,17 @@ function proceed(steps: readonly Step[], exchange: Exchange, reply: FastifyReply
     else done();
   };
   if (pending === undefined) go();
-  else pending.then(go, (error: unknown) => done(asRingwallError(error)));
+  else void settle(pending, go, done);
+}
+
+async function settle(pending: Promise<void>, go: () => void, done: (error?: Error) => void): Promise<void> {
+  try {
+    await pending;
+  } catch (error) {
+    done(asRingwallError(error));
+    return;
+  }
+  go();
 }
 
 function readStrictJson(app: FastifyInstance, guard: Guard): void {
@@ -168,12 +180,18 @@ function sendProblem(error: RingwallError, request: FastifyRequest, reply: Fasti
   if (error.retryAfterSeconds !== undefined) void reply.header("retry-after", String(error.retryAfterSeconds));
   // RFC 9110, 11.6.1: a 401 names the scheme. The session is a bearer token in a cookie or in this header.
   if (error.status === 401) void reply.header("www-authenticate", "Bearer");
-  return reply.code(error.status).type("application/problem+json").send(JSON.stringify(problem(error, request.id)));
+  return reply
+    .code(error.status)
+    .type("application/problem+json")
+    .send(JSON.stringify(problem(error, request.exchange.id)));
 }
 
 function finish(app: FastifyInstance, guard: Guard): void {
   app.addHook("onSend", (request, reply, payload, done) => {
-    void reply.headers(guard.headersFor(request.exchange));
+    const fields = guard.headersFor(request.exchange);
+    for (let index = 0; index + 1 < fields.length; index += 2) {
+      void reply.header(fields[index] ?? "", fields[index + 1] ?? "");
+    }
     done(null, payload);
   });
   app.addHook("onResponse", (request, reply, done) => {
@@ -193,7 +211,8 @@ function answerUnparsed(error: Error & { code?: string }, socket: Socket, guard:
     socket.destroy();
     return;
   }
-  const refusal = asRingwallError(error).code === "internal" ? new RingwallError("request.malformed") : asRingwallError(error);
+  const refusal =
+    asRingwallError(error).code === "internal" ? new RingwallError("request.malformed") : asRingwallError(error);
   const body = JSON.stringify(problem(refusal, uuidv7(guard.clock())));
   socket.end(
     `HTTP/1.1 ${refusal.status} Refused\r\ncontent-type: application/problem+json\r\n` +

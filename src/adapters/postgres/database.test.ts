@@ -70,7 +70,7 @@ describe("a lost connection", () => {
       detail: { outcome: "unknown" },
     });
     for (let killedOne = false; !killedOne; ) {
-      const { rows } = await data.owner.query<{ pid: number }>(
+      const rows = await data.owner.query<{ pid: number }>(
         "select pg_terminate_backend(pid), pid from pg_stat_activity where datname = current_database() and query like '%pg_sleep%' and usename = 'ringwall_app'",
       );
       killedOne = rows.length > 0;
@@ -115,7 +115,7 @@ describe("the signed context", () => {
     // Look-ups send no context, so they see what the connection was left with.
     const left = await small.lookup<{ tenant_id: string }>("tenant_by_id", ["bank-a"]);
     expect(left?.tenant_id).toBe("bank-a");
-    const { rows } = await data.owner.query<{ query: string }>(
+    const rows = await data.owner.query<{ query: string }>(
       "select query from pg_stat_activity where datname = current_database() and usename = 'ringwall_app'",
     );
     // Neither a statement's text nor anything else that other backends could show holds a token.
@@ -125,7 +125,7 @@ describe("the signed context", () => {
 
   test("of a pooled connection is gone for the next statement without one", async () => {
     const raw = openSql(data.target("ringwall_app"));
-    const token = contextSigner(data.contextKey).sign(a, await pidOf(raw), Date.now() + 10_000);
+    const token = contextSigner(data.contextKey).sign(a, await pidOf(raw), systemClock() + 10_000);
     const seen = await raw.transaction().execute(async (tx) => {
       await sql`select set_config('ringwall.context', ${token}, true)`.execute(tx);
       return (await sql<{ tenant: string | null }>`select ringwall.tenant() as tenant`.execute(tx)).rows[0]?.tenant;

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { CommandFailed } from "../../command.ts";
 import { errorCode } from "../../private-file.ts";
@@ -38,6 +38,15 @@ export function claimDataDirectory(runFolder: string, pid: number): () => void {
   return release;
 }
 
+/** The process that holds a data directory now, if one does. Changes nothing. */
+export function claimHolder(runFolder: string): number | undefined {
+  const folder = join(runFolder, "claims");
+  if (!existsSync(folder)) return undefined;
+  return readdirSync(folder)
+    .map(livingHolder)
+    .find((holder) => holder !== undefined);
+}
+
 function livingHolder(claim: string): number | undefined {
   const parts = CLAIM_NAME.exec(claim);
   if (parts === null) return undefined;
@@ -47,6 +56,7 @@ function livingHolder(claim: string): number | undefined {
 
 function isAlive(pid: number): boolean {
   try {
+    // tidy-allow(process): asking whether a process lives has no other way, and changes nothing.
     process.kill(pid, 0);
     return true;
   } catch (error) {
