@@ -147,6 +147,7 @@ function refusal(answer: Answer, json: unknown, target: Target): CommandFailed {
   const { code, title, request_id: id } = problem.data;
   return new CommandFailed(printable(`${code}: ${title}${id === undefined ? "" : ` (request id ${id})`}`), {
     wayOut: wayOut(answer.status),
+    code,
   });
 }
 

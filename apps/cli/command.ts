@@ -107,10 +107,13 @@ export class CommandFailed extends Error {
   override readonly name = "CommandFailed";
   readonly wayOut: string;
   readonly exit: ExitCode;
+  /** The server's problem code ("resource.conflict"), when it was the server that refused. */
+  readonly code: string;
 
-  constructor(message: string, options: { wayOut?: string; exit?: ExitCode; cause?: unknown } = {}) {
+  constructor(message: string, options: { wayOut?: string; exit?: ExitCode; code?: string; cause?: unknown } = {}) {
     super(message, { cause: options.cause });
     this.wayOut = options.wayOut ?? "";
+    this.code = options.code ?? "";
     this.exit = options.exit ?? EXIT.failed;
   }
 }

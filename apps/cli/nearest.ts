@@ -5,7 +5,7 @@ const WORD_MAX = 64;
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
   if (word.length > WORD_MAX) return undefined;
   let best: string | undefined;
-  // A third of the word may be wrong: "secert" finds "secrets", "foo" finds nothing.
+  // A third of the word may be wrong: "secerts" finds "secrets", "foo" finds nothing.
   let least = Math.floor(word.length / 3) + 1;
   for (const candidate of candidates) {
     const distance = editDistance(word, candidate);

@@ -7,17 +7,25 @@ import type { Command } from "../command.ts";
 import { tailAudit } from "./audit/tail.ts";
 import { reissueBootstrap } from "./bootstrap/reissue.ts";
 import { completion } from "./completion.ts";
+import { doctor } from "./doctor/index.ts";
+import { init } from "./init.ts";
+import { migrateCommand } from "./migrate.ts";
 import { listSecrets } from "./secrets/list.ts";
 import { rotateSecret } from "./secrets/rotate.ts";
 import { setSecret } from "./secrets/set.ts";
 import { listSessions } from "./sessions/list.ts";
 import { revokeSession } from "./sessions/revoke.ts";
+import { start } from "./start/index.ts";
 import { createTenant } from "./tenants/create.ts";
 import { listTenants } from "./tenants/list.ts";
 import { inviteUser } from "./users/invite.ts";
 import { version } from "./version.ts";
 
 export const commands: readonly Command[] = [
+  start,
+  init,
+  doctor,
+  migrateCommand,
   reissueBootstrap,
   listTenants,
   createTenant,

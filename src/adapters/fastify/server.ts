@@ -1,10 +1,11 @@
+import type { Server } from "node:http";
 import type { Socket } from "node:net";
 import Fastify, {
   type FastifyError,
   type FastifyInstance,
   type FastifyReply,
   type FastifyRequest,
-  type FastifyServerOptions,
+  type FastifyHttpOptions,
 } from "fastify";
 import { RingwallError, uuidv7 } from "../../core/index.ts";
 import { type Exchange, type Guard, type RoutePolicy, runSteps, type Step } from "../../pipeline.ts";
@@ -73,7 +74,7 @@ export function createServer(guard: Guard, options: ServerOptions = {}): Fastify
   return app;
 }
 
-function serverOptions(guard: Guard): FastifyServerOptions {
+function serverOptions(guard: Guard): FastifyHttpOptions<Server> {
   return {
     logger: false,
     bodyLimit: guard.bodyBytesMax,
@@ -85,8 +86,8 @@ function serverOptions(guard: Guard): FastifyServerOptions {
     exposeHeadRoutes: false,
     requestIdHeader: false,
     genReqId: () => uuidv7(guard.clock()),
-    routerOptions: { maxParamLength: PARAM_CHARS_MAX, caseSensitive: true, ignoreTrailingSlash: false },
     http: { maxHeaderSize: HEADER_BYTES_MAX, insecureHTTPParser: false },
+    routerOptions: { maxParamLength: PARAM_CHARS_MAX, caseSensitive: true, ignoreTrailingSlash: false },
     clientErrorHandler: (error, socket) => answerUnparsed(error, socket, guard),
     frameworkErrors: (error, request, reply) => {
       // Before hooks ran: the router refused the address itself.

@@ -1,5 +1,5 @@
 import type pg from "pg";
-import { assert, type SqlValue, type Statement } from "../../core/index.ts";
+import { AssertionFailed, assert, type SqlValue, type Statement } from "../../core/index.ts";
 import { Frames } from "./frames.ts";
 import { type Reader, readerOf } from "./values.ts";
 
@@ -29,24 +29,33 @@ interface Prepared {
   columns: readonly Column[];
 }
 
-/** One statement of a unit and what came back for it. */
+/** One statement of a unit. */
 export interface Step {
   readonly statement: Statement;
   readonly values: readonly SqlValue[];
   /** Bytes of its Bind, when they were written before. */
   readonly bind?: Uint8Array;
-  /** Called once: rows and command tag, or the error that stopped the unit. */
-  readonly done: (rows: readonly object[], tag: string) => void;
-  readonly failed: (error: unknown) => void;
 }
 
-/** What is sent with one Sync: all of it runs, or everything from the first failing step on is skipped. */
+/** What came back for a step: its rows, and the command tag (`SELECT 1`, `COMMIT`). */
+export interface StepResult {
+  readonly rows: readonly object[];
+  readonly tag: string;
+}
+
+/**
+ * What is sent with one Sync: all of it runs, or everything from the first failing step on is skipped. Its outcome is
+ * told once, when the server is through with all of it, because a step's own answer comes before its commit.
+ */
 interface Unit {
+  readonly ready: (() => void) | undefined;
   readonly steps: readonly Step[];
+  readonly done: (results: readonly StepResult[]) => void;
+  readonly failed: (error: unknown) => void;
   readonly startedMs: number;
   readonly describing: readonly Prepared[];
   described: number;
-  current: number;
+  results: StepResult[];
   rows: object[];
   failure: { readonly error: unknown } | undefined;
 }
@@ -93,12 +102,16 @@ export class Wire {
     return oldest === undefined ? 0 : this.#now() - oldest.startedMs;
   }
 
-  /** Sends the steps with one Sync. Never throws: each step hears of its own outcome. */
-  send(steps: readonly Step[]): void {
+  /**
+   * Sends the steps with one Sync. Never throws: each step hears of its own outcome.
+   * @param ready - Called when the server is ready for more, `status` being current then; or when the connection broke.
+   */
+  send(steps: readonly Step[], ready?: () => void): void {
     assert(steps.length > 0, "a unit has a step");
     if (this.broken !== undefined) {
       const error = this.broken;
       for (const step of steps) step.failed(error);
+      ready?.();
       return;
     }
     const describing = this.#prepare(steps);
@@ -109,11 +122,14 @@ export class Wire {
     }
     this.#frames.sync();
     this.#units.push({
+      ready,
       steps,
+      done,
+      failed,
       startedMs: this.#now(),
       describing,
       described: 0,
-      current: 0,
+      results: [],
       rows: [],
       failure: undefined,
     });
@@ -207,7 +223,7 @@ export class Wire {
 
   #row(fields: DataRow["fields"]): void {
     const unit = this.#units[0];
-    const step = unit?.steps[unit.current];
+    const step = unit?.steps[unit.results.length];
     if (unit === undefined || step === undefined || unit.failure !== undefined) return;
     const columns = this.#prepared.get(step.statement.name)?.columns;
     assert(columns?.length === fields.length, "a row has the columns that were described");
@@ -226,12 +242,10 @@ export class Wire {
 
   #complete(tag: string): void {
     const unit = this.#units[0];
-    const step = unit?.steps[unit.current];
+    const step = unit?.steps[unit.results.length];
     if (unit === undefined || step === undefined || unit.failure !== undefined) return;
-    const { rows } = unit;
-    unit.current += 1;
+    unit.results.push({ rows: unit.rows, tag });
     unit.rows = [];
-    step.done(rows, tag);
   }
 
   #fail(error: unknown): void {
@@ -253,6 +267,7 @@ export class Wire {
     if (unit.failure !== undefined) {
       for (const step of unit.steps.slice(unit.current)) step.failed(unit.failure.error);
     }
+    unit.ready?.();
   }
 
   /** The server forgot these, or knows them with another result: they are prepared anew at their next use. */
@@ -267,8 +282,12 @@ export class Wire {
     if (this.broken !== undefined) return;
     this.broken = reason;
     const units = this.#units.splice(0);
-    for (const unit of units) for (const step of unit.steps.slice(unit.current)) step.failed(unit.failure?.error ?? reason);
+    for (const unit of units) {
+      for (const step of unit.steps.slice(unit.current)) step.failed(unit.failure?.error ?? reason);
+      unit.ready?.();
+    }
     this.#onBroken(this);
+    for (const unit of units) unit.failed(unit.failure?.error ?? reason);
   }
 }
 

@@ -99,7 +99,8 @@ export async function auditFixture() {
   const a = await db.createTenant(tenantId("bank-a"));
   const b = await db.createTenant(tenantId("bank-b"));
   // Whatever making the tenants recorded is not what these tests count.
-  await db.owner.query("delete from ringwall.audit_outbox");
+  const sql = (text: string): Promise<readonly Record<string, unknown>[]> => db.owner.query(text);
+  await sql("delete from ringwall.audit_outbox");
   const quiet = { every: () => () => undefined };
   const recorder = createRecorder({
     database: db.database,
@@ -130,6 +131,8 @@ export async function auditFixture() {
     verifier,
     recorder,
     sequencer,
+    /** As superuser. */
+    sql,
     source: workerSource(db.worker, { type: "system", capability: "audit.verify" }),
     /** One act of a tenant, recorded in its own transaction. */
     async act(event: AuditEvent, by: Database = db.database): Promise<void> {
@@ -150,13 +153,13 @@ export async function auditFixture() {
       }),
     /** What the database's owner can do: triggers off, row-level security does not apply. */
     async tamper(...statements: readonly string[]): Promise<void> {
-      await db.owner.query(
+      await sql(
         `do $tamper$ begin set local session_replication_role = replica; ${statements.join("; ")}; end $tamper$`,
       );
     },
     async count(table: "audit_outbox" | "audit_entry" | "audit_refused" | "audit_head_signed"): Promise<number> {
-      const rows = await db.owner.query(`select count(*)::int as n from ringwall.${table}`);
-      return Number((rows as readonly { n: number }[])[0]?.n);
+      const [row] = await sql(`select count(*)::int as n from ringwall.${table}`);
+      return Number(row?.["n"]);
     },
     async close(): Promise<void> {
       await db.close();

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { CommandFailed } from "../../command.ts";
 import { errorCode } from "../../private-file.ts";
@@ -36,6 +36,15 @@ export function claimDataDirectory(runFolder: string, pid: number): () => void {
     rmSync(other, { force: true });
   }
   return release;
+}
+
+/** The process that holds a data directory now, if one does. Changes nothing. */
+export function claimHolder(runFolder: string): number | undefined {
+  const folder = join(runFolder, "claims");
+  if (!existsSync(folder)) return undefined;
+  return readdirSync(folder)
+    .map(livingHolder)
+    .find((holder) => holder !== undefined);
 }
 
 function livingHolder(claim: string): number | undefined {

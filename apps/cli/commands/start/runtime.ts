@@ -13,7 +13,8 @@ export interface Runtime {
   readonly adminSocket: string;
   /** The embedded PostgreSQL's socket folder and number; null when the configuration names a PostgreSQL. */
   readonly postgres: { readonly host: string; readonly port: number; readonly database: string } | null;
-  readonly ports: { readonly api: number; readonly bank: number };
+  /** `bank` is null when the example does not run. */
+  readonly ports: { readonly api: number; readonly bank: number | null };
 }
 
 /**

@@ -1,0 +1,148 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { type EmbeddedPostgres, startEmbeddedPostgres } from "ringwall/adapters/embedded-postgres";
+import { type Logger, PlainSecret, RingwallError, randomBytes, randomToken } from "ringwall/core";
+import { installContextKey, installDatabase, installRoles, migrate } from "ringwall/migrations";
+import { CommandFailed } from "../../command.ts";
+import type { DataPaths } from "../../data-directory.ts";
+import { readPrivateFile, writePrivateFile } from "../../private-file.ts";
+import { asOwner, type OwnerTarget } from "../owner-connection.ts";
+import type { Runtime } from "./runtime.ts";
+import type { Service } from "./supervise.ts";
+
+/** The database that Ringwall's schema lives in, when PostgreSQL is ours. */
+const DATABASE = "ringwall";
+const MAINTENANCE_DATABASE = "postgres";
+/** The example's login role. Its password moves into the secret store; the file is only for the hand-over. */
+const EXAMPLE_ROLE = "bank_app";
+const SECRET_BYTES_MAX = 4_096;
+const CONTEXT_KEY_BYTES = 32;
+const KID_BYTES = 6;
+
+export interface EmbeddedDatabase {
+  readonly service: Service;
+  /** Where it listens; known once the service is ready. */
+  place(): NonNullable<Runtime["postgres"]>;
+}
+
+/** The embedded PostgreSQL as a service: ready when roles, database, schema and context key are as this version wants. */
+export function embeddedDatabase(paths: DataPaths, uid: number, say: (line: string) => void): EmbeddedDatabase {
+  let place: Runtime["postgres"] = null;
+  return {
+    service: {
+      name: "PostgreSQL",
+      async start() {
+        const postgres = await startFinal(paths, say);
+        try {
+          await install(paths, uid, postgres, say);
+        } catch (error) {
+          await postgres.stop();
+          throw finalFailure(error);
+        }
+        place = { host: postgres.host, port: postgres.port, database: DATABASE };
+        return {
+          exited: postgres.exited.then(async () => {
+            // Gives its folder back, so that it can be started again.
+            await postgres.stop();
+            return "it is gone; its log says why";
+          }),
+          stop: () => postgres.stop(),
+          kill: () => {
+            // An immediate shutdown: PostgreSQL recovers from its log at the next start.
+            process.kill(postgres.pid, "SIGQUIT");
+          },
+        };
+      },
+    },
+    place() {
+      if (place === null) throw new CommandFailed("PostgreSQL is not ready");
+      return place;
+    },
+  };
+}
+
+async function startFinal(paths: DataPaths, say: (line: string) => void): Promise<EmbeddedPostgres> {
+  const log: Logger = { info() {}, warn: (_facts, message) => say(message), error: (_facts, message) => say(message) };
+  try {
+    return await startEmbeddedPostgres({ dataDir: paths.postgres, log });
+  } catch (error) {
+    throw finalFailure(error);
+  }
+}
+
+/** An outage may pass; anything else is the same at the next attempt. */
+function finalFailure(error: unknown): unknown {
+  if (!(error instanceof RingwallError)) return error;
+  if (error.code === "database.unavailable") return error;
+  return new CommandFailed(`PostgreSQL: ${error.message}`, { cause: error });
+}
+
+async function install(
+  paths: DataPaths,
+  uid: number,
+  at: EmbeddedPostgres,
+  say: (line: string) => void,
+): Promise<void> {
+  const secret = (name: string): PlainSecret => keptSecret(join(paths.secrets, name), uid, randomToken);
+  const passwords = {
+    ringwall_migrate: secret("ringwall_migrate.password"),
+    ringwall_app: secret("ringwall_app.password"),
+    ringwall_worker: secret("ringwall_worker.password"),
+  };
+  const superuser: OwnerTarget = {
+    host: at.host,
+    port: at.port,
+    user: at.superuser,
+    password: at.superuserPassword(),
+    database: MAINTENANCE_DATABASE,
+  };
+  await asOwner(superuser, async (db) => {
+    const clients = await newClients(db, paths, secret);
+    await installRoles(db, { database: DATABASE, passwords, clients, cluster: "own" });
+  });
+  await asOwner({ ...superuser, database: DATABASE }, installDatabase);
+  const owner = { ...superuser, database: DATABASE, user: "ringwall_migrate", password: passwords.ringwall_migrate };
+  const contextKey = parseContextKey(keptSecret(join(paths.secrets, "context.key"), uid, newContextKey));
+  await asOwner(owner, async (db) => {
+    const applied = await migrate(db);
+    if (applied.length > 0) say(`PostgreSQL ... migrated (${applied.join(", ")})`);
+    await installContextKey(db, contextKey, "constant");
+  });
+}
+
+/**
+ * The example's role, unless it exists and its password has moved into the secret store: setting the first password
+ * again would undo every rotation since.
+ */
+async function newClients(
+  db: Parameters<Parameters<typeof asOwner>[1]>[0],
+  paths: DataPaths,
+  secret: (name: string) => PlainSecret,
+): Promise<readonly { role: string; password: PlainSecret }[]> {
+  const file = `${EXAMPLE_ROLE}.password`;
+  const roles = db.withTables<{ pg_roles: { rolname: string } }>().selectFrom("pg_roles");
+  const rows = await roles.select("rolname").where("rolname", "=", EXAMPLE_ROLE).execute();
+  if (rows.length > 0 && !existsSync(join(paths.secrets, file))) return [];
+  return [{ role: EXAMPLE_ROLE, password: secret(file) }];
+}
+
+/** The secret in a 0600 file, made at the first start. */
+function keptSecret(file: string, uid: number, make: () => string): PlainSecret {
+  if (!existsSync(file)) writePrivateFile(file, `${make()}\n`);
+  return new PlainSecret(readPrivateFile(file, SECRET_BYTES_MAX, uid).trim());
+}
+
+/** `kid:base64url`, on one line. The kid is public; the rest signs tenant contexts. */
+function newContextKey(): string {
+  return `${randomBytes(KID_BYTES).toString("hex")}:${randomToken(CONTEXT_KEY_BYTES)}`;
+}
+
+function parseContextKey(secret: PlainSecret): { kid: string; key: Buffer } {
+  const parts = /^([a-z0-9]{1,16}):([A-Za-z0-9_-]{43})$/.exec(secret.open());
+  if (parts === null) {
+    throw new CommandFailed("the file secrets/context.key is damaged", {
+      wayOut: "Delete it: a new one is made, and contexts signed with the old one end.",
+    });
+  }
+  return { kid: parts[1] ?? "", key: Buffer.from(parts[2] ?? "", "base64url") };
+}

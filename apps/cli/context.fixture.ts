@@ -1,0 +1,59 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll } from "vitest";
+import type { Context, Machine } from "./command.ts";
+import { connect } from "./connection.ts";
+
+/** A context that keeps what a command says, on a machine of the test's choosing. */
+export interface Recorded {
+  readonly context: Context;
+  readonly out: string[];
+  readonly err: string[];
+}
+
+export function recorded(machine: Partial<Machine> = {}, over: Partial<Context> = {}): Recorded {
+  const out: string[] = [];
+  const err: string[] = [];
+  const facts: Machine = {
+    nodeVersion: "24.21.0",
+    nodePath: process.execPath,
+    platform: "linux-x64",
+    uid: process.geteuid?.() ?? -1,
+    pid: process.pid,
+    cwd: "/nowhere",
+    home: "/nowhere/home",
+    stateHome: undefined,
+    settings: {},
+    childEnvironment: {},
+    ...machine,
+  };
+  const signal = over.signal ?? new AbortController().signal;
+  const context: Context = {
+    stdout: (line) => void out.push(line),
+    stderr: (line) => void err.push(line),
+    stdoutIsTerminal: false,
+    readStdin: async () => await Promise.resolve(""),
+    clock: () => Date.UTC(2026, 10, 24),
+    machine: facts,
+    connect: (input) => connect(input, facts, signal),
+    signal,
+    forced: new AbortController().signal,
+    ...over,
+  };
+  return { context, out, err };
+}
+
+const folders: string[] = [];
+
+/** A folder (0700) that is removed when the file's tests are done. */
+export function temporaryFolder(): string {
+  if (folders.length === 0) {
+    afterAll(() => {
+      for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
+    });
+  }
+  const folder = mkdtempSync(join(tmpdir(), "rw-cli-"));
+  folders.push(folder);
+  return folder;
+}
