@@ -5,7 +5,14 @@ import { SECRET_BYTES_MAX, secretBytes, secretName } from "./name.ts";
 
 describe("a secret's name", () => {
   test("has one to eight segments", () => {
-    for (const good of ["a", "database/bank", "a/b/c/d/e/f/g/h", "x".repeat(64), `${"x".repeat(64)}/${"y".repeat(64)}`, "_-0"]) {
+    for (const good of [
+      "a",
+      "database/bank",
+      "a/b/c/d/e/f/g/h",
+      "x".repeat(64),
+      `${"x".repeat(64)}/${"y".repeat(64)}`,
+      "_-0",
+    ]) {
       expect(secretName(good)).toBe(good);
     }
   });
