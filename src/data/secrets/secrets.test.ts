@@ -22,7 +22,10 @@ beforeEach(() => {
 async function planted(expiresMs?: number): Promise<{ name: string; value: string }> {
   const [name, value] = [`database/s${String((count += 1))}`, `canary-${randomToken()}`];
   const expiry = expiresMs === undefined ? {} : { expiresMs };
+  // Its message is awaited, so that it does not empty a memory in the middle of a test.
+  const heard = stage.heard(name);
   await stage.node().set(name, new PlainSecret(value), { tenant: stage.bank, actor: WRITER, ...expiry });
+  await heard;
   stage.recorder.events.length = 0;
   return { name, value };
 }
