@@ -33,7 +33,9 @@ export async function installContextKey(db: Kysely<unknown>, key: ContextKey, ho
     await sql`lock table ringwall.context_key in share row exclusive mode`.execute(tx);
     await sql`
       insert into ringwall.context_key (kid, inner_pad, outer_pad, created_at)
-      values (${pads.kid}, ${pads.inner_pad}, ${pads.outer_pad}, clock_timestamp()) on conflict (kid) do nothing`.execute(tx);
+      values (${pads.kid}, ${pads.inner_pad}, ${pads.outer_pad}, clock_timestamp()) on conflict (kid) do nothing`.execute(
+      tx,
+    );
     await sql`
       delete from ringwall.context_key where kid not in
         (select kid from ringwall.context_key order by created_at desc limit ${LIVE_KEYS})`.execute(tx);
@@ -78,8 +80,11 @@ export async function createTenantFunction(db: Kysely<unknown>, source: KeySourc
       as ${sql.lit(body)}`.execute(db);
   await sql`comment on function ringwall.tenant() is ${sql.lit(`holding: ${source.kind}`)}`.execute(db);
   const { rows } = await sql<{ owned: boolean }>`
-    select proowner = 'ringwall_definer'::regrole as owned from pg_proc where oid = 'ringwall.tenant()'::regprocedure`.execute(db);
-  if (rows[0]?.owned !== true) await definerFunction(db, "tenant()", ["ringwall_app", "ringwall_worker", "ringwall_client"]);
+    select proowner = 'ringwall_definer'::regrole as owned from pg_proc where oid = 'ringwall.tenant()'::regprocedure`.execute(
+    db,
+  );
+  if (rows[0]?.owned !== true)
+    await definerFunction(db, "tenant()", ["ringwall_app", "ringwall_worker", "ringwall_client"]);
 }
 
 /** True for a token that verifies. `inner` and `outer` name the two key blocks, as SQL expressions. */
@@ -101,6 +106,7 @@ function verifies(inner: string, outer: string): string {
 /** The start of the transaction, so that a context does not end in the middle of one. */
 const NOW_MS = "pg_catalog.float8mul(pg_catalog.date_part('epoch', pg_catalog.transaction_timestamp()), 1000)";
 
+// tidy-allow(sql): a body of constants of this file; no value of a request or a row is ever part of it.
 const TABLE_BODY = `
 declare
   token pg_catalog.text := pg_catalog.current_setting('ringwall.context', true);

@@ -9,5 +9,12 @@
 export { type Holding, installContextKey } from "./context.ts";
 export { checkSchema, MIGRATIONS, migrate } from "./migrate.ts";
 export type { Migration } from "./migration.ts";
-export { closeDatabase, installDatabase, installRoles, type LoginRole, type RoleOptions, setPassword } from "./roles.ts";
+export {
+  closeDatabase,
+  installDatabase,
+  installRoles,
+  type LoginRole,
+  type RoleOptions,
+  setPassword,
+} from "./roles.ts";
 export { definerFunction, wall } from "./wall.ts";

@@ -44,16 +44,15 @@ export async function migrate(
  * @param db - Any of Ringwall's roles.
  * @throws RingwallError `database.schema_mismatch` with the way out.
  */
-export async function checkSchema(
-  db: Kysely<unknown>,
-  migrations: readonly Migration[] = MIGRATIONS,
-): Promise<void> {
+export async function checkSchema(db: Kysely<unknown>, migrations: readonly Migration[] = MIGRATIONS): Promise<void> {
   const state = await readState(db);
   if (state === "missing") throw mismatch("there is no schema ringwall in this database; run: ringwall migrate");
   if (state === "foreign") throw foreign();
   const pending = comparePrefix(await readApplied(db), migrations);
   if (pending.length > 0) {
-    throw mismatch(`the schema is older than this version (${pending.length} migrations behind); run: ringwall migrate`);
+    throw mismatch(
+      `the schema is older than this version (${pending.length} migrations behind); run: ringwall migrate`,
+    );
   }
 }
 
@@ -61,7 +60,9 @@ async function readState(db: Kysely<unknown>): Promise<"missing" | "foreign" | "
   const { rows } = await sql<{ schema: boolean; versions: boolean }>`
     select exists (select 1 from pg_namespace where nspname = 'ringwall') as schema,
            exists (select 1 from pg_class c join pg_namespace n on n.oid = c.relnamespace
-                   where n.nspname = 'ringwall' and c.relname = 'schema_version' and c.relkind = 'r') as versions`.execute(db);
+                   where n.nspname = 'ringwall' and c.relname = 'schema_version' and c.relkind = 'r') as versions`.execute(
+    db,
+  );
   const row = rows[0];
   assert(row !== undefined, "exists answers");
   if (!row.schema) return "missing";

@@ -5,6 +5,7 @@ import { assert, type PlainSecret, RingwallError } from "../src/core/index.ts";
 /** The roles that sign in. */
 export type LoginRole = "ringwall_migrate" | "ringwall_app" | "ringwall_worker";
 
+/** What `installRoles` sets up: the database, the passwords, and the host applications' roles. */
 export interface RoleOptions {
   /** The database Ringwall lives in; made when missing. */
   readonly database: string;
@@ -47,7 +48,11 @@ export async function installRoles(db: Kysely<unknown>, options: RoleOptions): P
       // The owner of the functions is a member's to give: migrations hand narrow functions over to it.
       await sql`grant ringwall_definer to ringwall_migrate`.execute(connection);
       await ensureDatabase(connection, options.database);
-      await closeDatabase(connection, options.database, (options.clients ?? []).map(({ role }) => role));
+      await closeDatabase(
+        connection,
+        options.database,
+        (options.clients ?? []).map(({ role }) => role),
+      );
       if (options.cluster === "own") {
         await sql`revoke all on database postgres, template1 from public`.execute(connection);
       }
@@ -77,13 +82,16 @@ async function hideFunctionTexts(db: Kysely<unknown>): Promise<void> {
       and attname not in ('prosrc', 'prosqlbody', 'probin') order by attnum`.execute(db);
   assert(rows.length > 20, "pg_proc has its columns");
   await sql`revoke select on pg_catalog.pg_proc from public`.execute(db);
-  await sql`grant select (${sql.join(rows.map(({ name }) => sql.id(name)))}) on pg_catalog.pg_proc to public`.execute(db);
+  await sql`grant select (${sql.join(rows.map(({ name }) => sql.id(name)))}) on pg_catalog.pg_proc to public`.execute(
+    db,
+  );
   await sql`revoke execute on function pg_catalog.pg_get_functiondef(oid) from public`.execute(db);
   await sql`revoke execute on function pg_catalog.pg_get_function_sqlbody(oid) from public`.execute(db);
 }
 
 async function ensureRole(db: Kysely<unknown>, role: string, attributes: ReturnType<typeof sql>): Promise<void> {
-  if (!ROLE_PATTERN.test(role)) throw new RingwallError("config.invalid", { message: "a database role's name is malformed" });
+  if (!ROLE_PATTERN.test(role))
+    throw new RingwallError("config.invalid", { message: "a database role's name is malformed" });
   const { rows } = await sql`select 1 from pg_roles where rolname = ${role}`.execute(db);
   if (rows.length === 0) await sql`create role ${sql.id(role)} ${attributes}`.execute(db);
   else await sql`alter role ${sql.id(role)} ${attributes}`.execute(db);
@@ -97,7 +105,8 @@ export async function setPassword(db: Kysely<unknown>, role: string, password: P
 }
 
 async function ensureDatabase(db: Kysely<unknown>, database: string): Promise<void> {
-  if (!ROLE_PATTERN.test(database)) throw new RingwallError("config.invalid", { message: "the database's name is malformed" });
+  if (!ROLE_PATTERN.test(database))
+    throw new RingwallError("config.invalid", { message: "the database's name is malformed" });
   const { rows } = await sql`select 1 from pg_database where datname = ${database}`.execute(db);
   if (rows.length === 0) await sql`create database ${sql.id(database)} owner ringwall_migrate`.execute(db);
   else await sql`alter database ${sql.id(database)} owner to ringwall_migrate`.execute(db);

@@ -234,7 +234,9 @@ const NPM_FAILURES = [
 ];
 
 function explain(output) {
-  const tail = output.trim().split("\n").slice(-12).join("\n");
+  // npm says what is wrong first and ends with its usage and the place of its log.
+  const lines = output.split("\n").filter((line) => line.startsWith("npm error ") && line.trim() !== "npm error");
+  const tail = (lines.length > 0 ? lines.slice(0, 12) : output.trim().split("\n").slice(-12)).join("\n");
   const known = NPM_FAILURES.find(({ pattern }) => pattern.test(output));
   if (known !== undefined) return new CannotInstall(known.what, known.wayOut, tail);
   return new CannotInstall("npm ci failed.", `Run it by hand to see all of it: cd ${ROOT} && npm ci`, tail);

@@ -1,129 +1,128 @@
 import pg from "pg";
 import { inject } from "vitest";
 import { closeDatabase } from "../../migrations/index.ts";
-import { ownerConnection, type PostgresDatabase, postgresBus, postgresDatabase, type Target } from "../adapters/postgres/index.ts";
-import { type Bus, type Clock, PlainSecret, randomBytes, silentLogger, systemClock, type TenantId, tenantId } from "../core/index.ts";
-import { contextSigner } from "../data/tenants/index.ts";
-import { TEMPLATE } from "./template.ts";
+import {
+  openSql,
+  type PostgresBus,
+  type PostgresDatabase,
+  postgresBus,
+  postgresDatabase,
+  type Target,
+} from "../adapters/postgres/index.ts";
+import {
+  type Clock,
+  PlainSecret,
+  randomToken,
+  silentLogger,
+  systemClock,
+  type TenantId,
+  tenantId,
+} from "../core/index.ts";
+import { type ContextKey, contextSigner } from "../data/tenants/index.ts";
+import type { TestServer } from "./postgres-server.ts";
 
-/** A migrated database of one's own, with the connections of each role. */
+/** Tests plant and inspect at the same time. */
+const OWNER_CONNECTIONS = 3;
+
+/** A migrated database of a test's own, as each of the roles that reach it. */
 export interface TestDatabase {
-  readonly name: string;
   /** As `ringwall_app`. */
   readonly database: PostgresDatabase;
   /** As `ringwall_worker`. */
   readonly worker: PostgresDatabase;
-  /** As `bank_app`, a member of `ringwall_client`. */
+  /** As `bank_app`, the login of a host application, a member of `ringwall_client`. */
   readonly client: PostgresDatabase;
-  /** As superuser, around every wall: for planting and inspecting. */
-  readonly owner: { query(text: string, values?: unknown[]): Promise<readonly Record<string, unknown>[]> };
-  readonly bus: Bus;
-  /** Cuts the bus, or lets it be as it is. */
-  setBus(up: boolean): void;
-  /** Real time, plus what `advance` added. */
+  /** As superuser, for planting and inspecting. */
+  readonly owner: {
+    query<Row extends object = Record<string, unknown>>(
+      text: string,
+      values?: readonly unknown[],
+    ): Promise<readonly Row[]>;
+  };
+  readonly bus: PostgresBus;
   readonly clock: Clock;
-  advance(ms: number): void;
-  /** Where a role connects to, for tests with connections of their own. */
+  readonly name: string;
+  readonly contextKey: ContextKey;
+  /** How to connect as a role, with its password. */
   target(role: string): Target;
-  readonly signer: ReturnType<typeof contextSigner>;
-  createTenant(id: string): Promise<TenantId>;
+  /** Registers an active tenant. */
+  createTenant(id: string, name?: string): Promise<TenantId>;
   close(): Promise<void>;
 }
 
-/** Copies the template; takes about 50 ms. Close it when done. */
-export async function testDatabase(): Promise<TestDatabase> {
-  const server = inject("ringwallTestServer");
-  const name = `test_${randomBytes(8).toString("hex")}`;
-  const target = (role: string, database = name): Target => ({
+/**
+ * Copies the run's template database, which takes some tens of milliseconds. Its clock is the system's, because the
+ * database compares contexts with its own; code under test gets whatever clock the test wants.
+ */
+export async function testDatabase(options: { connectionsMax?: number } = {}): Promise<TestDatabase> {
+  const server = inject("ringwallPostgres");
+  const name = `test_${randomToken(9)
+    .replaceAll(/[^A-Za-z0-9]/g, "x")
+    .toLowerCase()}`;
+  await createCopy(server, name);
+  const target = targets(server, name);
+  const contextKey = { kid: server.contextKey.kid, key: Buffer.from(server.contextKey.keyHex, "hex") };
+  const signer = contextSigner(contextKey);
+  const as = (role: string): PostgresDatabase =>
+    postgresDatabase({ target: target(role), signer, clock: systemClock, ...options });
+  const [database, worker, client] = [as("ringwall_app"), as("ringwall_worker"), as("bank_app")];
+  const owner = new pg.Pool({ ...clientConfig(server, name), max: OWNER_CONNECTIONS });
+  const bus = await postgresBus(target("ringwall_app"), silentLogger);
+  return {
+    database,
+    worker,
+    client,
+    bus,
+    clock: systemClock,
+    name,
+    contextKey,
+    target,
+    owner: {
+      async query<Row extends object>(text: string, values: readonly unknown[] = []) {
+        return (await owner.query<Row>(text, [...values])).rows;
+      },
+    },
+    async createTenant(id, title = `Tenant ${id}`) {
+      const tenant = tenantId(id);
+      await owner.query("insert into ringwall.tenant (tenant_id, name) values ($1, $2)", [tenant, title]);
+      return tenant;
+    },
+    async close() {
+      await Promise.all([database.close(), worker.close(), client.close(), bus.close(), owner.end()]);
+      await dropCopy(server, name);
+    },
+  };
+}
+
+function targets(server: TestServer, database: string): (role: string) => Target {
+  return (role) => ({
     host: server.host,
     port: server.port,
     database,
     user: role,
-    credential: async () => new PlainSecret(server.passwords[role] ?? ""),
+    credential: async () => new PlainSecret(server.passwords[role] ?? "no such role"),
   });
-  await copyTemplate(target(server.superuser, "postgres"), name);
-
-  const superuser = new pg.Pool({ ...plain(target(server.superuser)), password: server.passwords[server.superuser], max: 2 });
-  superuser.on("error", () => {});
-  const signer = contextSigner({ kid: server.contextKey.kid, key: Buffer.from(server.contextKey.key, "hex") });
-  let addedMs = 0;
-  const clock: Clock = () => systemClock() + addedMs;
-  // The database compares a context with its own clock, so contexts are signed by real time.
-  const open = (role: string): PostgresDatabase => postgresDatabase({ target: target(role), signer, clock: systemClock });
-  const database = open("ringwall_app");
-  const worker = open("ringwall_worker");
-  const client = open("bank_app");
-  const bus = postgresBus({ target: target("ringwall_app"), logger: silentLogger });
-  await bus.ready;
-  const switched = switchable(bus);
-  return {
-    name,
-    database,
-    worker,
-    client,
-    owner: { query: async (text, values) => (await superuser.query<Record<string, unknown>>(text, values)).rows },
-    bus: switched.bus,
-    setBus: switched.set,
-    clock,
-    advance(ms) {
-      addedMs += ms;
-    },
-    target: (role) => target(role),
-    signer,
-    async createTenant(id) {
-      await superuser.query("insert into ringwall.tenant (tenant_id, name) values ($1, $1) on conflict do nothing", [id]);
-      return tenantId(id);
-    },
-    async close() {
-      await bus.close();
-      await Promise.all([database.close(), worker.close(), client.close(), superuser.end()]);
-    },
-  };
 }
 
-function plain({ host, port, database, user }: Target): { host: string; port: number; database: string; user: string } {
-  return { host, port, database, user };
+function clientConfig(server: TestServer, database: string): pg.ClientConfig {
+  const { host, port, superuser: user, passwords } = server;
+  return { host, port, database, user, password: passwords[user] };
 }
 
-async function copyTemplate(target: Target, name: string): Promise<void> {
-  const root = ownerConnection(target);
-  const client = new pg.Client({ ...plain(target), password: (await target.credential()).open() });
-  try {
-    await client.connect();
-    // One copy at a time: PostgreSQL refuses a template that somebody else is copying.
-    await client.query("select pg_advisory_lock(7400003)");
-    await client.query(`create database ${name} template ${TEMPLATE} owner ringwall_migrate`);
-    await closeDatabase(root, name, ["bank_app"]);
-  } finally {
-    await client.end();
-    await root.destroy();
-  }
+async function createCopy(server: TestServer, name: string): Promise<void> {
+  const client = new pg.Client(clientConfig(server, "postgres"));
+  await client.connect();
+  await client.query(`create database ${name} template ${server.template} owner ringwall_migrate strategy file_copy`);
+  await client.end();
+  // Rights on a database itself are not copied with it.
+  const sql = openSql(targets(server, "postgres")(server.superuser));
+  await closeDatabase(sql, name, ["bank_app"]);
+  await sql.destroy();
 }
 
-function switchable(inner: Bus): { readonly bus: Bus; readonly set: (up: boolean) => void } {
-  const gaps = new Set<() => void>();
-  let cut = false;
-  return {
-    bus: {
-      get up() {
-        return !cut && inner.up;
-      },
-      subscribe: (listener) =>
-        inner.subscribe((message) => {
-          if (!cut) listener(message);
-        }),
-      onGap(listener) {
-        gaps.add(listener);
-        const off = inner.onGap(listener);
-        return () => {
-          gaps.delete(listener);
-          off();
-        };
-      },
-    },
-    set(up) {
-      cut = !up;
-      for (const listener of gaps) listener();
-    },
-  };
+async function dropCopy(server: TestServer, name: string): Promise<void> {
+  const client = new pg.Client(clientConfig(server, "postgres"));
+  await client.connect();
+  await client.query(`drop database if exists ${name} with (force)`);
+  await client.end();
 }

@@ -1,11 +1,10 @@
 /**
- * What tests of Ringwall and of applications on it stand on: a real PostgreSQL per run and a fresh database per test,
- * the contract suites every adapter passes, and the few fakes, each named as one.
+ * The test harness: contract suites that every adapter passes, fakes named as such, and a database per test.
  *
- * Not for production: nothing in `src` imports it, and it needs vitest with `postgres-server.ts` as global setup.
+ * Nothing shipped imports this. `testDatabase` needs `postgres-server.ts` as vitest's global set-up; parts that need no
+ * database can be imported from their own files.
  *
  * @module
  */
-export { counterStoreContract } from "./counter-store.ts";
 export { type TestDatabase, testDatabase } from "./database.ts";
-export { redisMissing, startRedis } from "./redis-server.ts";
+export type { TestServer } from "./postgres-server.ts";

@@ -1,34 +1,93 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestProject } from "vitest/node";
+import { installContextKey, installDatabase, installRoles, migrate } from "../../migrations/index.ts";
 import { startEmbeddedPostgres } from "../adapters/embedded-postgres/index.ts";
-import { silentLogger } from "../core/index.ts";
-import { makeTemplate, type TestServer } from "./template.ts";
+import { openSql } from "../adapters/postgres/index.ts";
+import { PlainSecret, randomBytes, randomToken, silentLogger } from "../core/index.ts";
+
+/** What a test needs to reach the one PostgreSQL of this run. */
+export interface TestServer {
+  readonly host: string;
+  readonly port: number;
+  /** Migrated once per run; every test database is a copy of it. */
+  readonly template: string;
+  readonly superuser: string;
+  /** Of the superuser and of every role of Ringwall's, by name. */
+  readonly passwords: Readonly<Record<string, string>>;
+  readonly contextKey: { readonly kid: string; readonly keyHex: string };
+}
 
 declare module "vitest" {
-  interface ProvidedContext {
-    ringwallTestServer: TestServer;
+  export interface ProvidedContext {
+    ringwallPostgres: TestServer;
   }
 }
 
-/**
- * One PostgreSQL for all tests of a run, with a migrated template that every test's database is copied from.
- * Nothing is written to disk for certain (`fsync=off`): a test that is about durability starts its own server.
- */
-export async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const dataDir = mkdtempSync(join(tmpdir(), "ringwall-test-"));
+const TEMPLATE = "ringwall_template";
+const ROLES = ["ringwall_migrate", "ringwall_app", "ringwall_worker", "bank_app"] as const;
+
+/** vitest's global set-up: one PostgreSQL for all tests, in a folder that is gone at the end. */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const folder = mkdtempSync(join(tmpdir(), "rw-test-"));
+  chmodSync(folder, 0o755);
   const server = await startEmbeddedPostgres({
-    dataDir,
-    settings: { fsync: "off", synchronous_commit: "off", full_page_writes: "off", max_connections: "200" },
+    dataDir: join(folder, "data"),
+    // Nothing of a test has to survive the machine.
+    settings: { fsync: "off", synchronous_commit: "off", full_page_writes: "off", max_connections: "300" },
     log: silentLogger,
   });
-  project.provide(
-    "ringwallTestServer",
-    await makeTemplate({ host: server.host, port: server.port, superuser: server.superuser }, server.superuserPassword()),
-  );
-  return async () => {
+  const teardown = async (): Promise<void> => {
     await server.stop();
-    rmSync(dataDir, { recursive: true, force: true });
+    rmSync(folder, { recursive: true, force: true });
   };
+  try {
+    const test = {
+      host: server.host,
+      port: server.port,
+      template: TEMPLATE,
+      superuser: server.superuser,
+      passwords: {
+        ...Object.fromEntries(ROLES.map((role) => [role, randomToken()])),
+        [server.superuser]: server.superuserPassword().open(),
+      },
+      contextKey: { kid: "t1", keyHex: randomBytes(32).toString("hex") },
+    };
+    await buildTemplate(test);
+    project.provide("ringwallPostgres", test);
+  } catch (error) {
+    await teardown();
+    throw error;
+  }
+  return teardown;
+}
+
+async function buildTemplate(server: TestServer): Promise<void> {
+  const password = (role: string): PlainSecret => new PlainSecret(server.passwords[role] ?? "");
+  const sqlAs = (user: string, database: string) =>
+    openSql({ host: server.host, port: server.port, database, user, credential: async () => password(user) });
+
+  const superuser = sqlAs(server.superuser, "postgres");
+  await installRoles(superuser, {
+    database: TEMPLATE,
+    passwords: {
+      ringwall_migrate: password("ringwall_migrate"),
+      ringwall_app: password("ringwall_app"),
+      ringwall_worker: password("ringwall_worker"),
+    },
+    clients: [{ role: "bank_app", password: password("bank_app") }],
+    cluster: "own",
+  });
+  await superuser.destroy();
+
+  const inside = sqlAs(server.superuser, TEMPLATE);
+  await installDatabase(inside);
+  await inside.destroy();
+
+  const owner = sqlAs("ringwall_migrate", TEMPLATE);
+  await migrate(owner);
+  const { kid, keyHex } = server.contextKey;
+  await installContextKey(owner, { kid, key: Buffer.from(keyHex, "hex") }, "constant");
+  await owner.destroy();
 }

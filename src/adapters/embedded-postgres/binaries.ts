@@ -1,5 +1,5 @@
-import { createRequire } from "node:module";
 import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync } from "node:fs";
+import { createRequire } from "node:module";
 import { basename, dirname, join } from "node:path";
 import { z } from "zod";
 import { randomToken } from "../../core/index.ts";
@@ -27,7 +27,8 @@ export function findBinaries(copyTo: string, account: Account | undefined): Bina
   const packageFolder = locatePackage();
   const { version } = Package.parse(JSON.parse(readFileSync(join(packageFolder, "package.json"), "utf8")));
   const native = join(packageFolder, "native");
-  const usable = hasLinks(native) && (account === undefined || firstClosedFolder(join(native, "bin"), account) === undefined);
+  const usable =
+    hasLinks(native) && (account === undefined || firstClosedFolder(join(native, "bin"), account) === undefined);
   const folder = usable ? native : copyOnce(native, join(copyTo, `postgres-${version}`));
   return {
     postgres: join(folder, "bin", "postgres"),

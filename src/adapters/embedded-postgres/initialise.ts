@@ -33,7 +33,10 @@ export function readSuperuserSecret(dataDir: string): PlainSecret {
   try {
     return new PlainSecret(readFileSync(file, "utf8").trim());
   } catch (cause) {
-    throw invalid(`the superuser's secret ${file} cannot be read (${errorCode(cause)}); restore it from a backup`, cause);
+    throw invalid(
+      `the superuser's secret ${file} cannot be read (${errorCode(cause)}); restore it from a backup`,
+      cause,
+    );
   }
 }
 
@@ -77,14 +80,24 @@ function checkVersion(pgdata: string, major: string): void {
   try {
     found = readFileSync(join(pgdata, "PG_VERSION"), "utf8").trim();
   } catch (cause) {
-    throw invalid(`${pgdata} is not a PostgreSQL data folder, or cannot be read (${errorCode(cause)}); choose another`, cause);
+    throw invalid(
+      `${pgdata} is not a PostgreSQL data folder, or cannot be read (${errorCode(cause)}); choose another`,
+      cause,
+    );
   }
   if (found !== major) {
-    throw invalid(`${pgdata} was written by PostgreSQL ${found} and this is ${major}; dump it there and restore it here`);
+    throw invalid(
+      `${pgdata} was written by PostgreSQL ${found} and this is ${major}; dump it there and restore it here`,
+    );
   }
 }
 
-async function runInitdb(program: string, pgdata: string, passwordFile: string, account: Account | undefined): Promise<void> {
+async function runInitdb(
+  program: string,
+  pgdata: string,
+  passwordFile: string,
+  account: Account | undefined,
+): Promise<void> {
   const args = [
     `--pgdata=${pgdata}`,
     `--username=${SUPERUSER}`,

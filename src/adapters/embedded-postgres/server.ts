@@ -9,6 +9,7 @@ import { initialise, PG_HBA, readSuperuserSecret, SUPERUSER, writeOwned } from "
 import { claimFolder, errorCode, findPostmaster, isReady, SHUTDOWN_MS, shutDown } from "./process.ts";
 import { chooseSocketFolder } from "./socket-folder.ts";
 
+/** Where the cluster lives and how the server runs. */
 export interface EmbeddedPostgresOptions {
   /** Holds everything: the cluster, the superuser's secret, the socket, the log. Created when missing. */
   readonly dataDir: string;
@@ -21,6 +22,7 @@ export interface EmbeddedPostgresOptions {
   readonly log: Logger;
 }
 
+/** A running server that this process started. */
 export interface EmbeddedPostgres {
   /** The folder of the unix socket; `pg` takes it as `host`. */
   readonly host: string;
@@ -140,7 +142,10 @@ function prepareDataDir(dataDir: string, account: Account | undefined): void {
     mkdirSync(dataDir, { recursive: true, mode: account === undefined ? 0o700 : 0o711 });
     chmodSync(dataDir, account === undefined ? 0o700 : 0o711);
   } catch (cause) {
-    throw invalid(`the data folder ${dataDir} cannot be created or is not ours (${errorCode(cause)}); choose another`, cause);
+    throw invalid(
+      `the data folder ${dataDir} cannot be created or is not ours (${errorCode(cause)}); choose another`,
+      cause,
+    );
   }
   const closed = account === undefined ? undefined : firstClosedFolder(dataDir, account);
   if (closed !== undefined && account !== undefined) {
@@ -213,9 +218,11 @@ function explain(error: unknown, dataDir: string): unknown {
       return invalid(`the disk that holds ${dataDir} is full; free some space or choose another folder`, error);
     case "EACCES":
     case "EPERM":
-      return invalid(`the data folder ${dataDir} cannot be read or written; give it back its owner or choose another`, error);
+      return invalid(
+        `the data folder ${dataDir} cannot be read or written; give it back its owner or choose another`,
+        error,
+      );
     default:
       return error;
   }
 }
-

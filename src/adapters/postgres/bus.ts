@@ -1,111 +1,157 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { type Bus, type Invalidation, isTenantId, type Logger } from "../../core/index.ts";
+import type pg from "pg";
+import { z } from "zod";
+import { type Bus, type Invalidation, isTenantId, type Logger, type TenantId } from "../../core/index.ts";
 import { openClient, type Target } from "./connect.ts";
 
-const CHANNEL = "ringwall_invalidation";
-const PING_MS = 1_000;
-const PING_TIMEOUT_MS = 1_000;
-const RECONNECT_MS = 250;
-const RECONNECT_MAX_MS = 5_000;
-const KINDS: ReadonlySet<string> = new Set(["session", "user", "tenant", "key", "secret", "epoch"]);
-
+/** The bus of one process; close it before the process ends. */
 export interface PostgresBus extends Bus {
-  /** Settles when the first connection stands. */
-  readonly ready: Promise<void>;
   close(): Promise<void>;
 }
 
+const RECONNECT_FIRST_MS = 100;
+const RECONNECT_MAX_MS = 5_000;
+/** A connection that died without a word is noticed by then: revocation must hold within a second while `up` is true. */
+const HEARTBEAT_MS = 500;
+const HEARTBEAT_ANSWER_MS = 500;
+
+const Message = z.tuple([
+  z.enum(["session", "user", "tenant", "key", "secret", "epoch"]),
+  z.custom<TenantId>(isTenantId),
+  z.string().max(256),
+]);
+
 /**
- * Invalidations over LISTEN on a connection of its own. Asks the server for a sign of life every second, so that a
- * connection that died silently is noticed within two; reconnects by itself with growing pauses.
+ * Listens for invalidations on a connection of its own, and reconnects by itself. Resolves after the first attempt,
+ * whether or not it worked: `up` says.
  */
-export function postgresBus({ target, logger }: { target: Target; logger: Logger }): PostgresBus {
-  const listeners = new Set<(message: Invalidation) => void>();
-  const gaps = new Set<() => void>();
-  const stop = new AbortController();
-  let up = false;
-  let announceReady: () => void;
-  const ready = new Promise<void>((resolve) => {
-    announceReady = resolve;
-  });
+export async function postgresBus(target: Target, log: Logger): Promise<PostgresBus> {
+  const bus = new ListeningBus(target, log);
+  await bus.start();
+  return bus;
+}
 
-  const gap = (): void => {
-    for (const listener of gaps) listener();
-  };
+class ListeningBus implements PostgresBus {
+  up = false;
+  readonly #target: Target;
+  readonly #log: Logger;
+  readonly #listeners = new Set<(message: Invalidation) => void>();
+  readonly #gapListeners = new Set<() => void>();
+  readonly #closing = new AbortController();
+  #client: pg.Client | undefined;
+  #running: Promise<void> | undefined;
 
-  async function listen(): Promise<void> {
-    const { client } = await openClient(target, false);
+  constructor(target: Target, log: Logger) {
+    this.#target = target;
+    this.#log = log;
+  }
+
+  async start(): Promise<void> {
+    const first = await this.#connect();
+    this.#running = this.#run(first);
+  }
+
+  subscribe(listener: (message: Invalidation) => void): () => void {
+    this.#listeners.add(listener);
+    return () => {
+      this.#listeners.delete(listener);
+    };
+  }
+
+  onGap(listener: () => void): () => void {
+    this.#gapListeners.add(listener);
+    return () => {
+      this.#gapListeners.delete(listener);
+    };
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    this.#client?.connection.stream.destroy();
+    await this.#running;
+  }
+
+  /** Keeps one connection listening until the bus is closed. */
+  async #run(first: pg.Client | undefined): Promise<void> {
+    let client = first;
+    let waitMs = RECONNECT_FIRST_MS;
+    while (!this.#closing.signal.aborted) {
+      if (client !== undefined) {
+        waitMs = RECONNECT_FIRST_MS;
+        await this.#listen(client);
+        client = undefined;
+        continue;
+      }
+      await delay(waitMs, undefined, { signal: this.#closing.signal, ref: false }).catch(() => {});
+      waitMs = Math.min(waitMs * 2, RECONNECT_MAX_MS);
+      if (!this.#closing.signal.aborted) client = await this.#connect();
+    }
+  }
+
+  async #connect(): Promise<pg.Client | undefined> {
+    let client: pg.Client | undefined;
     try {
-      client.on("notification", ({ payload }) => {
-        const message = readInvalidation(payload ?? "");
-        if (message !== undefined) for (const listener of listeners) listener(message);
+      client = await openClient(this.#target, false);
+      client.on("notification", (message) => {
+        this.#deliver(message.payload ?? "");
       });
-      await client.query(`listen ${CHANNEL}`);
-      up = true;
-      gap();
-      announceReady();
-      for (;;) {
-        await delay(PING_MS, undefined, { signal: stop.signal });
-        await Promise.race([client.query("select 1"), timeout()]);
-      }
-    } finally {
-      up = false;
-      await Promise.race([client.end(), delay(PING_TIMEOUT_MS, undefined, { ref: false })]).catch(() => {});
+      await client.query("listen ringwall_invalidation");
+    } catch (error) {
+      client?.connection.stream.destroy();
+      this.#log.warn({ code: error instanceof Error ? error.name : "" }, "the invalidation bus is not connected");
+      return undefined;
     }
+    this.#client = client;
+    this.#setUp(true);
+    return client;
   }
 
-  async function keepListening(): Promise<void> {
-    let pauseMs = RECONNECT_MS;
-    while (!stop.signal.aborted) {
-      try {
-        await listen();
-      } catch (error) {
-        if (stop.signal.aborted) return;
-        gap();
-        logger.warn({ reason: error instanceof Error ? error.message : "unknown", pauseMs }, "the bus is down");
-        await delay(pauseMs, undefined, { signal: stop.signal }).catch(() => {});
-        pauseMs = Math.min(pauseMs * 2, RECONNECT_MAX_MS);
-      }
+  /** Until the connection ends or does not answer. */
+  async #listen(client: pg.Client): Promise<void> {
+    const ended = new AbortController();
+    client.once("end", () => {
+      ended.abort();
+    });
+    client.on("error", () => {
+      ended.abort();
+    });
+    while (!ended.signal.aborted && !this.#closing.signal.aborted) {
+      await delay(HEARTBEAT_MS, undefined, { signal: ended.signal, ref: false }).catch(() => {});
+      if (ended.signal.aborted) break;
+      const answered = client.query("select").then(
+        () => true,
+        () => false,
+      );
+      const late = delay(HEARTBEAT_ANSWER_MS, false, { ref: false });
+      if (!(await Promise.race([answered, late]))) break;
     }
+    client.connection.stream.destroy();
+    this.#client = undefined;
+    this.#setUp(false);
   }
 
-  const running = keepListening();
-  return {
-    get up() {
-      return up;
-    },
-    ready,
-    subscribe(listener) {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
-    onGap(listener) {
-      gaps.add(listener);
-      return () => gaps.delete(listener);
-    },
-    async close() {
-      stop.abort();
-      await running;
-    },
-  };
+  #setUp(up: boolean): void {
+    if (this.up === up) return;
+    this.up = up;
+    for (const listener of this.#gapListeners) listener();
+  }
+
+  #deliver(payload: string): void {
+    const message = readMessage(payload);
+    if (message === undefined) {
+      // Any login may notify. What cannot be read may have been meant for us: nothing cached is trusted.
+      for (const listener of this.#gapListeners) listener();
+      return;
+    }
+    for (const listener of this.#listeners) listener(message);
+  }
 }
 
-async function timeout(): Promise<never> {
-  await delay(PING_TIMEOUT_MS, undefined, { ref: false });
-  throw new Error("no sign of life");
-}
-
-/** Anybody who may connect may notify: what has not our form is dropped. A forged one only empties a cache. */
-function readInvalidation(payload: string): Invalidation | undefined {
-  let message: unknown;
+function readMessage(payload: string): Invalidation | undefined {
   try {
-    message = JSON.parse(payload);
+    const [kind, tenant, id] = Message.parse(JSON.parse(payload));
+    return { kind, tenant, id };
   } catch {
     return undefined;
   }
-  if (typeof message !== "object" || message === null) return undefined;
-  const { kind, tenant, id } = message as Record<string, unknown>;
-  if (typeof kind !== "string" || !KINDS.has(kind) || !isTenantId(tenant) || typeof id !== "string") return undefined;
-  // `kind` was found in the list of kinds.
-  return { kind: kind as Invalidation["kind"], tenant, id };
 }

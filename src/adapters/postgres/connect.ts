@@ -1,7 +1,7 @@
 import { isIPv4, isIPv6 } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import pg from "pg";
-import { assert, type PlainSecret, RingwallError } from "../../core/index.ts";
+import { type PlainSecret, RingwallError } from "../../core/index.ts";
 import { isInvalidPassword, unavailable } from "./errors.ts";
 
 /** Where a PostgreSQL is, and as whom. Never holds the password: that is fetched when a connection is made. */
@@ -36,7 +36,7 @@ const KEEPALIVE_MS = 10_000;
  * @param interactive - False for migrations, which have no statement timeout.
  * @throws RingwallError `database.unavailable`; `config.invalid` for a plain connection beyond this machine.
  */
-export async function openClient(target: Target, interactive: boolean): Promise<Connected> {
+export async function openClient(target: Target, interactive: boolean): Promise<pg.Client> {
   const ssl = tlsOptions(target);
   for (let attempt = 1; ; attempt += 1) {
     const client = new pg.Client({
@@ -56,7 +56,7 @@ export async function openClient(target: Target, interactive: boolean): Promise<
     client.on("error", () => {});
     try {
       await client.connect();
-      return { client, pid: backendPid(client) };
+      return client;
     } catch (error) {
       client.end().catch(() => {});
       if (!isInvalidPassword(error) || attempt === PASSWORD_ATTEMPTS) throw unavailable(error, { stage: "connect" });
@@ -98,17 +98,4 @@ function tlsOptions(target: Target): false | { rejectUnauthorized: true; minVers
 
 function isLoopback(host: string): boolean {
   return host === "localhost" || (isIPv4(host) && host.startsWith("127.")) || (isIPv6(host) && host === "::1");
-}
-
-/** A connection and the process number of its backend, which contexts are bound to. */
-export interface Connected {
-  readonly client: pg.Client;
-  readonly pid: number;
-}
-
-/** The server told it at the start (BackendKeyData); pg keeps it under this name. */
-function backendPid(client: pg.Client): number {
-  const pid = "processID" in client ? client.processID : undefined;
-  assert(typeof pid === "number" && pid > 0, "a connection knows its backend");
-  return pid;
 }

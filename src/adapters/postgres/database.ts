@@ -6,155 +6,189 @@ import {
   type Clock,
   type Database,
   type Lookup,
+  randomBytes,
   type SqlValue,
   type Statement,
   statement,
   type TenantId,
   type Transaction,
 } from "../../core/index.ts";
-import { type ContextSigner, CONTEXT_LIFE_MS } from "../../data/tenants/index.ts";
+import type { ContextSigner } from "../../data/tenants/index.ts";
 import type { Target } from "./connect.ts";
-import { isContextRefused, isStatementLost, translate, unavailable } from "./errors.ts";
-import { Frames } from "./frames.ts";
-import { Pool } from "./pool.ts";
+import { isContextRefused, isRetryable, isStatementLost, translate, unavailable } from "./errors.ts";
+import { CONNECTIONS_MAX, type Member, Pool } from "./pool.ts";
 import { TenantTransaction } from "./transaction.ts";
-import type { Step, Wire } from "./wire.ts";
+import type { Step, StepResult } from "./wire.ts";
 
-const CONTEXT = statement("ringwall.context", "select set_config('ringwall.context', $1, true)");
-
-/** Half of a context's life: what is sent has at least the other half left when it arrives. */
-const CONTEXT_REUSE_MS = CONTEXT_LIFE_MS / 2;
-/** Contexts kept for one connection; about 300 bytes each. */
-const CONTEXTS_MAX = 2_000;
-const ATTEMPTS_MAX = 3;
-const RETRY_MS = 5;
-
-const LOOKUPS: Readonly<Record<Lookup, Statement>> = {
-  session_by_hash: statement("lookup.session_by_hash", "select * from ringwall.session_by_hash($1)"),
-  sign_in_user: statement("lookup.sign_in_user", "select * from ringwall.sign_in_user($1, $2)"),
-  tenant_by_id: statement("lookup.tenant_by_id", "select * from ringwall.tenant_by_id($1)"),
-  link_by_hash: statement("lookup.link_by_hash", "select * from ringwall.link_by_hash($1)"),
-  login_by_hash: statement("lookup.login_by_hash", "select * from ringwall.login_by_hash($1)"),
-};
-
+/** One role on one PostgreSQL, and how its contexts are signed. */
 export interface PostgresOptions {
   readonly target: Target;
+  /** Signs the tenant contexts this role works under. */
   readonly signer: ContextSigner;
   readonly clock: Clock;
-  /** Connections at most, shared ones included. */
-  readonly poolMax?: number;
+  /** 2 to 10 by default; more only with a reason, since reads share few. */
+  readonly connectionsMax?: number;
 }
 
+/** The `Database` port, and what a rotation of its credential needs. */
 export interface PostgresDatabase extends Database {
-  /** After the role's credential changed: connections are replaced as their work ends. */
+  /** Replaces every connection, after the credential was rotated; those in use when their work is done. */
   renew(): void;
+  /** One trip to the server and back. @throws RingwallError `database.unavailable` */
+  ping(): Promise<void>;
 }
 
-interface SignedContext {
-  readonly bind: Uint8Array;
-  readonly untilMs: number;
-}
+/** The first attempt and three more. */
+const ATTEMPTS_MAX = 4;
+const RETRY_MS = 10;
+
+const PING = statement("ringwall.ping", "select");
+const NO_VALUES: readonly SqlValue[] = [];
 
 /**
- * Ringwall's `Database` on PostgreSQL 15 or later. `once` is one round trip: the context's Bind, the statement's Bind,
- * one Sync, which PostgreSQL runs as one transaction; a statement that ran before its context would see no rows.
- *
- * A slow single statement holds up those behind it on the same shared connection; the statement timeout bounds that.
+ * A statement of this kind shares a connection with other reads; everything else gets one to itself, so that commits
+ * are written in groups. Only a matter of speed: nothing is decided by it.
  */
+const READS = /^\s*select\b/i;
+const WRITES = /\b(insert|update|delete|merge|nextval)\b|\bfor\s+(no\s+key\s+)?(update|share|key)/i;
+
+/** Connects when first used. @throws RingwallError `config.invalid` for a pool of fewer than two connections. */
 export function postgresDatabase(options: PostgresOptions): PostgresDatabase {
-  const { target, signer, clock } = options;
-  const pool = new Pool({ target, max: options.poolMax ?? 10, clock });
-  const contexts = new WeakMap<Wire, Map<TenantId, SignedContext>>();
-
-  function contextStep(wire: Wire, tenant: TenantId): Step {
-    let known = contexts.get(wire);
-    if (known === undefined || known.size >= CONTEXTS_MAX) contexts.set(wire, (known = new Map()));
-    const nowMs = clock();
-    let signed = known.get(tenant);
-    if (signed === undefined || nowMs >= signed.untilMs) {
-      const frames = new Frames();
-      frames.bind(CONTEXT.name, [signer.sign(tenant, wire.pid, nowMs + CONTEXT_LIFE_MS)]);
-      signed = { bind: frames.take(), untilMs: nowMs + CONTEXT_REUSE_MS };
-      known.set(tenant, signed);
-    }
-    return { statement: CONTEXT, values: [], bind: signed.bind, done: nothing, failed: nothing };
-  }
-
-  async function unit<Row extends object>(
-    tenant: TenantId | undefined,
-    wanted: Statement<Row>,
-    values: readonly SqlValue[],
-    attempt = 1,
-  ): Promise<readonly Row[]> {
-    const shared = pool.shared();
-    const wire = shared instanceof Promise ? await shared : shared;
-    try {
-      return await new Promise<readonly Row[]>((resolve, reject) => {
-        // The row type is the statement's own declaration.
-        const step: Step = { statement: wanted, values, done: (rows) => resolve(rows as readonly Row[]), failed: reject };
-        wire.send(tenant === undefined ? [step] : [contextStep(wire, tenant), step]);
-      });
-    } catch (error) {
-      if (attempt < ATTEMPTS_MAX && wire.broken === undefined && (isStatementLost(error) || isContextRefused(error))) {
-        // Nothing ran: the server forgot the statement, or the context ended on its way.
-        if (tenant !== undefined) contexts.get(wire)?.delete(tenant);
-        wire.forget([{ statement: wanted, values, done: nothing, failed: nothing }]);
-        return await unit(tenant, wanted, values, attempt + 1);
-      }
-      throw wire.broken === undefined ? translate(error, wanted.name) : unavailable(error, { outcome: "unknown" });
-    }
-  }
-
-  async function attempt<T>(tenant: TenantId, actor: Actor, work: (tx: Transaction) => Promise<T>): Promise<Attempt<T>> {
-    const wire = await pool.acquire();
-    const tx = new TenantTransaction(wire, tenant, actor, contextStep(wire, tenant));
-    try {
-      const value = await work(tx);
-      await tx.commit();
-      return { done: true, value };
-    } catch (error) {
-      await tx.rollback();
-      return { done: false, error, retryable: tx.retryable };
-    } finally {
-      pool.release(wire);
-    }
-  }
-
-  return {
-    async forTenant(tenant, actor, work) {
-      checkActor(tenant, actor);
-      for (let count = 1; ; count += 1) {
-        const outcome = await attempt(tenant, actor, work);
-        if (outcome.done) return outcome.value;
-        if (!outcome.retryable || count === ATTEMPTS_MAX) throw outcome.error;
-        // Spread by the connection's number, so that two that met do not meet again.
-        await delay(RETRY_MS * count * count + (clock() % RETRY_MS));
-      }
-    },
-    async once(tenant, actor, wanted, values = []) {
-      checkActor(tenant, actor);
-      return await unit(tenant, wanted, values);
-    },
-    async lookup<Row extends object>(name: Lookup, values: readonly SqlValue[]) {
-      const rows = await unit(undefined, LOOKUPS[name] as Statement<Row>, values);
-      assert(rows.length <= 1, "a look-up finds at most one row");
-      return rows[0];
-    },
-    renew() {
-      pool.renew();
-    },
-    close: async () => await pool.close(),
-  };
+  return new Postgres(options);
 }
 
-type Attempt<T> =
-  | { readonly done: true; readonly value: T }
-  | { readonly done: false; readonly error: unknown; readonly retryable: boolean };
+class Postgres implements PostgresDatabase {
+  readonly #pool: Pool;
+  readonly #reads = new Map<string, boolean>();
 
-/** The tenant comes from who acts. Only a named system capability acts in a tenant that is not its own. */
+  constructor({ target, signer, clock, connectionsMax = CONNECTIONS_MAX }: PostgresOptions) {
+    this.#pool = new Pool({ target, signer, clock, sizeMax: connectionsMax });
+  }
+
+  async forTenant<T>(tenant: TenantId, actor: Actor, work: (tx: Transaction) => Promise<T>): Promise<T> {
+    checkActor(tenant, actor);
+    for (let attempt = 1; ; attempt += 1) {
+      const leased = this.#pool.lease();
+      const member = leased instanceof Promise ? await leased : leased;
+      const tx = new TenantTransaction(member, tenant, actor);
+      try {
+        const result = await work(tx);
+        await tx.commit();
+        return result;
+      } catch (error) {
+        await tx.rollback();
+        const { failure } = tx;
+        if (failure === undefined || failure.unknown || attempt === ATTEMPTS_MAX) throw error;
+        const lost = member.wire.broken !== undefined;
+        if (!isAgain(failure.origin, member, attempt) && !(lost && attempt === 1)) throw error;
+      } finally {
+        this.#pool.release(member);
+      }
+      await pause(attempt);
+    }
+  }
+
+  async once<Row extends object>(
+    tenant: TenantId,
+    actor: Actor,
+    what: Statement<Row>,
+    values: readonly SqlValue[] = NO_VALUES,
+  ): Promise<readonly Row[]> {
+    checkActor(tenant, actor);
+    return await this.#alone(tenant, what, values);
+  }
+
+  async lookup<Row extends object>(name: Lookup, values: readonly SqlValue[]): Promise<Row | undefined> {
+    const { parameters, call } = LOOKUPS[name];
+    assert(values.length === parameters, "a lookup gets its values");
+    const rows = await this.#alone<Row>(undefined, call as Statement<Row>, values);
+    assert(rows.length <= 1, "a lookup finds one row at most");
+    return rows[0];
+  }
+
+  renew(): void {
+    this.#pool.renew();
+  }
+
+  async ping(): Promise<void> {
+    await this.#alone(undefined, PING, NO_VALUES);
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.close();
+  }
+
+  /** One statement, after its context when it has a tenant, with one Sync: a transaction of its own in one trip. */
+  async #alone<Row extends object>(
+    tenant: TenantId | undefined,
+    what: Statement<Row>,
+    values: readonly SqlValue[],
+  ): Promise<readonly Row[]> {
+    for (let attempt = 1; ; attempt += 1) {
+      const found = this.#isRead(what) ? this.#pool.shared() : this.#pool.lease();
+      const member = found instanceof Promise ? await found : found;
+      try {
+        const step: Step = { statement: what, values };
+        const results = await send(member, tenant === undefined ? [step] : [member.context(tenant), step]);
+        // The statement declares its row type; the columns are PostgreSQL's.
+        return (results.at(-1)?.rows ?? []) as readonly Row[];
+      } catch (error) {
+        if (member.wire.broken !== undefined) throw unavailable(error, { outcome: "unknown", statement: what.name });
+        if (attempt === ATTEMPTS_MAX || !isAgain(error, member, attempt)) throw translate(error, what.name);
+      } finally {
+        this.#pool.release(member);
+      }
+      await pause(attempt);
+    }
+  }
+
+  #isRead({ name, text }: Pick<Statement, "name" | "text">): boolean {
+    let reads = this.#reads.get(name);
+    if (reads === undefined) {
+      reads = READS.test(text) && !WRITES.test(text);
+      this.#reads.set(name, reads);
+    }
+    return reads;
+  }
+}
+
+function send(member: Member, steps: readonly Step[]): Promise<readonly StepResult[]> {
+  return new Promise((done, failed) => {
+    member.wire.send(steps, done, failed);
+  });
+}
+
+/** The wall before the wall: an actor works in its own tenant, unless it is a named system capability. */
 function checkActor(tenant: TenantId, actor: Actor): void {
   const own = actorTenant(actor);
-  assert(own === undefined || own === tenant, "an actor reaches its own tenant");
+  assert(own === undefined ? actor.type === "system" : own === tenant, "an actor works in its own tenant");
 }
 
-function nothing(): void {}
+/** Whether another attempt can succeed and nothing of this one stayed. */
+function isAgain(error: unknown, member: Member, attempt: number): boolean {
+  if (isRetryable(error) || isStatementLost(error)) return true;
+  if (!isContextRefused(error) || attempt > 1) return false;
+  // Clocks drifted, or this process was paused: a new connection measures them anew.
+  member.wire.destroy(new Error("the server refused the context"));
+  return true;
+}
+
+/** Jitter, so that two transactions that met do not meet again. */
+async function pause(attempt: number): Promise<void> {
+  await delay(RETRY_MS * attempt * (0.5 + randomBytes(1).readUInt8() / 256));
+}
+
+/** Each narrow function with the parameters it has; a call with another number of values is a bug of ours. */
+const LOOKUPS: Readonly<Record<Lookup, { readonly parameters: number; readonly call: Statement }>> = {
+  session_by_hash: {
+    parameters: 1,
+    call: statement("lookup.session_by_hash", "select * from ringwall.session_by_hash($1)"),
+  },
+  sign_in_user: {
+    parameters: 2,
+    call: statement("lookup.sign_in_user", "select * from ringwall.sign_in_user($1, $2)"),
+  },
+  tenant_by_id: { parameters: 1, call: statement("lookup.tenant_by_id", "select * from ringwall.tenant_by_id($1)") },
+  link_by_hash: { parameters: 1, call: statement("lookup.link_by_hash", "select * from ringwall.link_by_hash($1)") },
+  login_by_hash: { parameters: 1, call: statement("lookup.login_by_hash", "select * from ringwall.login_by_hash($1)") },
+};

@@ -1,17 +1,22 @@
 /**
- * Ringwall on PostgreSQL 15 or later: the `Database` and `Bus` ports, and what the migrate process needs.
+ * PostgreSQL 15 or later as the `Database` and the `Bus` of `core/ports.ts`.
  *
- * Guards: every statement that reaches a tenant's rows carries that tenant's signed context, bound to the backend and
- * sent as a bind parameter; TLS with verified certificate and host name beyond this machine; errors without the values
- * PostgreSQL quotes. Does not guard what a policy does not: the wall itself is in the migrations.
+ * Guards: every statement of a tenant runs under that tenant's signed context, which travels as a bind parameter in
+ * the same trip and ends with the transaction; an actor works in its own tenant only; beyond this machine there is no
+ * connection without TLS, verified certificate and host name; a password is fetched when a connection is made and kept
+ * nowhere; what PostgreSQL says about values never reaches a log.
  *
- * Limits: 10 connections, 5 s to connect or to wait for a connection, 10 s a statement, 5 s a lock. Fails closed:
- * without a connection `database.unavailable` with `Retry-After`; a commit whose answer was lost says so.
+ * Rows: int8 arrives as bigint, numeric and date as text, timestamptz as Date, bytea as Buffer, json parsed.
+ *
+ * Limits: 2 to 10 connections; 5 s to connect, to get a connection or a lock; 10 s a statement; 15 s idle in a
+ * transaction. Fails closed: a lost connection is `database.unavailable` (503, `detail.outcome` is `unknown` when a
+ * commit may have happened); the next use connects again.
  *
  * @module
  */
 export { type PostgresBus, postgresBus } from "./bus.ts";
-export { openClient, type Target } from "./connect.ts";
+export type { Target } from "./connect.ts";
 export { type PostgresDatabase, type PostgresOptions, postgresDatabase } from "./database.ts";
-export { ownerConnection } from "./owner.ts";
+export { postgresPasswordRotator } from "./rotate-password.ts";
 export { scramVerifier } from "./scram.ts";
+export { openSql } from "./sql.ts";

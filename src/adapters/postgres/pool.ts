@@ -1,190 +1,305 @@
-import { setTimeout as delay } from "node:timers/promises";
-import { assert, type Clock, RingwallError } from "../../core/index.ts";
-import { openClient, type Target } from "./connect.ts";
+import { assert, type Clock, RingwallError, type SqlValue, statement, type TenantId } from "../../core/index.ts";
+import { CONTEXT_LIFE_MS, type ContextSigner } from "../../data/tenants/index.ts";
+import { openClient, STATEMENT_MS, type Target } from "./connect.ts";
 import { unavailable } from "./errors.ts";
-import { Wire } from "./wire.ts";
+import { Frames } from "./frames.ts";
+import { type Step, Wire } from "./wire.ts";
 
-/** Waiting longer than this for a connection is an overload. */
-const ACQUIRE_MS = 5_000;
-/** More waiting transactions than this are refused at once: a queue that long never drains in time. */
+/** The founding document's figures: 2 to 10 connections. */
+export const CONNECTIONS_MIN = 2;
+export const CONNECTIONS_MAX = 10;
+
+/** Connections that many reads share at once. Measured: few pipelined connections read faster than many. */
+const LANES = 2;
+/** A lane that full, or whose oldest statement takes that long, gets no more: the next read takes another connection. */
+const LANE_DEPTH_MAX = 64;
+const LANE_STALL_MS = 50;
+
+/** Longer queues only make every answer late. */
 const WAITING_MAX = 1_000;
-/** A connection is replaced after this long, so that a rotated credential reaches every connection. */
+const WAIT_MS = 5_000;
+/** While the server is gone, one attempt per this time; everybody else is refused at once. */
+const RECONNECT_MS = 200;
+/** Past the server's own statement timeout the way to it must be broken. */
+const SILENCE_MS = STATEMENT_MS + 5_000;
 const LIFETIME_MS = 30 * 60_000;
-/** Statements of one round trip share these: measured, a few pipelined connections beat many. */
-const SHARED = 2;
+const IDLE_MS = 60_000;
+const SWEEP_MS = 500;
 
-interface Member {
+/** A signed context is used for so long of its life, then signed anew. */
+const CONTEXT_REUSE_MS = 10_000;
+const CONTEXTS_MAX = 1_000;
+
+const PING = statement("ringwall.ping", "select");
+// A filter that is never true: the setting is made and no row, hence no token, travels back.
+const CONTEXT = statement(
+  "ringwall.context",
+  "select where pg_catalog.set_config('ringwall.context', $1, true) is null",
+);
+
+const NO_VALUES: readonly SqlValue[] = [];
+
+/** A connection with what the pool knows about it. */
+export class Member {
   readonly wire: Wire;
-  readonly bornMs: number;
+  readonly lane: boolean;
   readonly generation: number;
+  readonly openedMs: number;
+  usedMs: number;
+  readonly #contexts = new Map<TenantId, { step: Step; untilMs: number }>();
+  readonly #signer: ContextSigner;
+  readonly #clock: Clock;
+  /** The server's clock minus ours, when the connection was made. */
+  readonly #aheadMs: number;
+
+  constructor(parts: {
+    wire: Wire;
+    lane: boolean;
+    generation: number;
+    signer: ContextSigner;
+    clock: Clock;
+    aheadMs: number;
+  }) {
+    this.wire = parts.wire;
+    this.lane = parts.lane;
+    this.generation = parts.generation;
+    this.#signer = parts.signer;
+    this.#clock = parts.clock;
+    this.#aheadMs = parts.aheadMs;
+    this.openedMs = parts.clock();
+    this.usedMs = this.openedMs;
+  }
+
+  /** The step that sets the signed context of a tenant. Its bytes are kept for some seconds: signing costs more than reading. */
+  context(tenant: TenantId): Step {
+    const nowMs = this.#clock();
+    const kept = this.#contexts.get(tenant);
+    if (kept !== undefined && nowMs < kept.untilMs) return kept.step;
+    if (this.#contexts.size >= CONTEXTS_MAX) this.#contexts.clear();
+    const expiresMs = Math.trunc(nowMs + this.#aheadMs + CONTEXT_LIFE_MS);
+    const frames = new Frames();
+    frames.bind(CONTEXT.name, [this.#signer.sign(tenant, this.wire.pid, expiresMs)]);
+    const step: Step = { statement: CONTEXT, values: NO_VALUES, bind: frames.take() };
+    this.#contexts.set(tenant, { step, untilMs: nowMs + CONTEXT_REUSE_MS });
+    return step;
+  }
 }
 
-interface Waiting {
-  readonly resolve: (wire: Wire) => void;
-  readonly reject: (error: unknown) => void;
-  readonly timer: NodeJS.Timeout;
+interface Waiter {
+  readonly untilMs: number;
+  readonly take: (member: Member) => void;
+  readonly refuse: (error: unknown) => void;
 }
 
-export interface PoolOptions {
-  readonly target: Target;
-  readonly max: number;
-  readonly clock: Clock;
-}
-
-/**
- * The connections of one role: two that single statements share, and the rest for one transaction at a time.
- * Bounded in number, waiting and age. A broken connection leaves by itself; the next caller opens another.
- */
+/** The connections of one role: a few lanes that reads share, the others for one transaction at a time. */
 export class Pool {
-  readonly #options: PoolOptions;
-  readonly #members = new Map<Wire, Member>();
-  readonly #idle: Wire[] = [];
-  readonly #waiting: Waiting[] = [];
-  readonly #shared: (Wire | Promise<Wire> | undefined)[] = [];
+  readonly #target: Target;
+  readonly #signer: ContextSigner;
+  readonly #clock: Clock;
+  readonly #sizeMax: number;
+  readonly #lanesMax: number;
+  readonly #members = new Set<Member>();
+  readonly #lanes: Member[] = [];
+  readonly #idle: Member[] = [];
+  readonly #waiting: Waiter[] = [];
   #opening = 0;
-  #next = 0;
+  #openingLane: Promise<Member> | undefined;
   #generation = 0;
+  #refusal: { error: unknown; untilMs: number } | undefined;
   #closed = false;
+  #drained: (() => void) | undefined;
+  readonly #sweep: NodeJS.Timeout;
 
-  constructor(options: PoolOptions) {
-    assert(options.max > SHARED, "a pool has room for transactions beside the shared connections");
-    this.#options = options;
-  }
-
-  /** A connection that others use at the same time, for units that begin and end their own transaction. */
-  shared(): Wire | Promise<Wire> {
-    const slot = this.#next;
-    this.#next = (slot + 1) % SHARED;
-    const held = this.#shared[slot];
-    if (held instanceof Wire && held.broken === undefined && !this.#isOld(held)) return held;
-    if (held instanceof Promise) return held;
-    if (held instanceof Wire) void this.#retire(held);
-    const opening = this.#open().then(
-      (wire) => {
-        this.#shared[slot] = wire;
-        return wire;
-      },
-      (error: unknown) => {
-        this.#shared[slot] = undefined;
-        throw error;
-      },
-    );
-    this.#shared[slot] = opening;
-    return opening;
-  }
-
-  /** A connection of one's own until `release`. */
-  async acquire(): Promise<Wire> {
-    for (let wire = this.#idle.pop(); wire !== undefined; wire = this.#idle.pop()) {
-      if (wire.broken !== undefined) continue;
-      if (!this.#isOld(wire)) return wire;
-      void this.#retire(wire);
+  constructor(parts: { target: Target; signer: ContextSigner; clock: Clock; sizeMax: number }) {
+    if (parts.sizeMax < CONNECTIONS_MIN) {
+      throw new RingwallError("config.invalid", { message: `a pool needs at least ${CONNECTIONS_MIN} connections` });
     }
-    if (this.#exclusive() < this.#options.max - SHARED) return await this.#openExclusive();
-    if (this.#waiting.length >= WAITING_MAX) throw unavailable(undefined, { stage: "queue", reason: "full" });
-    return await new Promise<Wire>((resolve, reject) => {
-      const timer = setTimeout(() => {
-        const index = this.#waiting.findIndex((one) => one.timer === timer);
-        if (index >= 0) this.#waiting.splice(index, 1);
-        reject(unavailable(undefined, { stage: "queue", reason: "timeout" }));
-      }, ACQUIRE_MS);
-      this.#waiting.push({ resolve, reject, timer });
+    this.#target = parts.target;
+    this.#signer = parts.signer;
+    this.#clock = parts.clock;
+    this.#sizeMax = parts.sizeMax;
+    this.#lanesMax = Math.min(LANES, parts.sizeMax - 1);
+    this.#sweep = setInterval(() => {
+      this.#tend();
+    }, SWEEP_MS).unref();
+  }
+
+  /** A connection to send one read over, beside others. At once when one is open. */
+  shared(): Member | Promise<Member> {
+    let best: Member | undefined;
+    for (const lane of this.#lanes) if (best === undefined || lane.wire.inFlight < best.wire.inFlight) best = lane;
+    if (best === undefined) return this.#openLane();
+    if (best.wire.inFlight > 0) {
+      if (this.#lanes.length < this.#lanesMax) this.#openLane().catch(() => {});
+      if (best.wire.inFlight >= LANE_DEPTH_MAX || best.wire.waitingMs() > LANE_STALL_MS) return this.lease();
+    }
+    best.usedMs = this.#clock();
+    return best;
+  }
+
+  /** A connection for one transaction. Give it back with `release`. */
+  lease(): Member | Promise<Member> {
+    const idle = this.#idle.pop();
+    if (idle !== undefined) return idle;
+    if (this.#closed) throw new RingwallError("database.unavailable", { detail: { reason: "closed" } });
+    this.#checkRefusal();
+    if (this.#waiting.length >= WAITING_MAX) throw busy("too many wait for a connection");
+    const size = this.#members.size - this.#lanes.length + this.#opening;
+    if (size < this.#sizeMax - this.#lanesMax && this.#opening <= this.#waiting.length) this.#openForWaiting();
+    return new Promise((take, refuse) => {
+      this.#waiting.push({ untilMs: this.#clock() + WAIT_MS, take, refuse });
     });
   }
 
-  /** Gives a connection back. One that is not idle any more in the server's eyes is closed: its state is not known. */
-  release(wire: Wire): void {
-    if (wire.broken === undefined && wire.status !== "I") wire.destroy(new Error("the transaction did not end"));
-    if (wire.broken === undefined && (this.#closed || this.#isOld(wire))) void this.#retire(wire);
-    const waiting = this.#waiting.shift();
-    if (wire.broken === undefined && !this.#isOld(wire)) {
-      if (waiting === undefined) this.#idle.push(wire);
-      else this.#hand(waiting, wire);
+  /** Takes a leased connection back. One whose state is not known to be clean is closed. Lanes are never leased. */
+  release(member: Member): void {
+    if (member.lane) return;
+    const { wire } = member;
+    if (wire.broken === undefined && (wire.status !== "I" || wire.inFlight > 0)) {
+      wire.destroy(new Error("a connection came back inside a transaction"));
+    }
+    if (wire.broken !== undefined) {
+      this.#settle();
       return;
     }
-    if (waiting !== undefined) {
-      this.#openExclusive().then(
-        (fresh) => this.#hand(waiting, fresh),
-        (error: unknown) => {
-          clearTimeout(waiting.timer);
-          waiting.reject(error);
-        },
-      );
+    member.usedMs = this.#clock();
+    if (this.#isStale(member) || this.#closed) {
+      this.#retire(member);
+      return;
     }
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#idle.push(member);
+    else next.take(member);
   }
 
-  /** After a credential changed: every connection is replaced as soon as its work is done. */
+  /** After a rotation: every connection is replaced; those in use when they come back. */
   renew(): void {
     this.#generation += 1;
-    for (const wire of this.#idle.splice(0)) void this.#retire(wire);
-    for (const [slot, held] of this.#shared.entries()) {
-      if (!(held instanceof Wire)) continue;
-      this.#shared[slot] = undefined;
-      void this.#retire(held);
-    }
+    for (const member of [...this.#idle, ...this.#lanes]) this.#retire(member);
   }
 
+  /** Waits for what is running, then closes every connection. */
   async close(): Promise<void> {
     this.#closed = true;
-    for (const one of this.#waiting.splice(0)) {
-      clearTimeout(one.timer);
-      one.reject(unavailable(undefined, { stage: "closed" }));
-    }
-    const opening = this.#shared.filter((held) => held instanceof Promise);
-    await Promise.allSettled(opening);
-    await Promise.all([...this.#members.keys()].map(async (wire) => await this.#retire(wire)));
+    clearInterval(this.#sweep);
+    for (const waiter of this.#waiting.splice(0)) waiter.refuse(busy("closed"));
+    for (const member of [...this.#idle, ...this.#lanes]) this.#retire(member);
+    await new Promise<void>((done) => {
+      this.#drained = done;
+      this.#settle();
+    });
   }
 
-  #hand(waiting: Waiting, wire: Wire): void {
-    clearTimeout(waiting.timer);
-    waiting.resolve(wire);
+  #settle(): void {
+    if (this.#drained !== undefined && this.#members.size === 0 && this.#opening === 0) this.#drained();
   }
 
-  #exclusive(): number {
-    const shared = this.#shared.filter((held) => held instanceof Wire && held.broken === undefined).length;
-    return this.#members.size - shared + this.#opening;
+  #isStale(member: Member): boolean {
+    return member.generation !== this.#generation || this.#clock() - member.openedMs > LIFETIME_MS;
   }
 
-  async #openExclusive(): Promise<Wire> {
+  /** No new work; says goodbye when the answers to what was sent are there, because a ping is answered last. */
+  #retire(member: Member): void {
+    remove(this.#idle, member);
+    remove(this.#lanes, member);
+    const leave = (): void => {
+      member.wire.end().catch(() => {});
+      this.#members.delete(member);
+      this.#settle();
+    };
+    member.wire.send([{ statement: PING, values: NO_VALUES }], leave, leave);
+  }
+
+  #checkRefusal(): void {
+    if (this.#refusal === undefined) return;
+    if (this.#clock() < this.#refusal.untilMs) throw this.#refusal.error;
+    this.#refusal = undefined;
+  }
+
+  #openLane(): Promise<Member> {
+    this.#openingLane ??= this.#open(true)
+      .then((member) => {
+        this.#lanes.push(member);
+        return member;
+      })
+      .finally(() => {
+        this.#openingLane = undefined;
+      });
+    return this.#openingLane;
+  }
+
+  #openForWaiting(): void {
+    this.#open(false).then(
+      (member) => {
+        this.release(member);
+      },
+      (error: unknown) => {
+        for (const waiter of this.#waiting.splice(0)) waiter.refuse(error);
+      },
+    );
+  }
+
+  async #open(lane: boolean): Promise<Member> {
+    if (this.#closed) throw busy("closed");
+    this.#checkRefusal();
     this.#opening += 1;
+    const generation = this.#generation;
     try {
-      return await this.#open();
+      const client = await openClient(this.#target, true);
+      const beforeMs = this.#clock();
+      const { rows } = await client.query<{ pid: number; now_ms: number }>(
+        "select pg_catalog.pg_backend_pid() as pid, pg_catalog.date_part('epoch', pg_catalog.clock_timestamp()) * 1000 as now_ms",
+      );
+      const row = rows[0];
+      assert(row !== undefined, "the server says who it is");
+      const aheadMs = row.now_ms - (beforeMs + this.#clock()) / 2;
+      const wire = new Wire(client, row.pid, this.#clock, () => {
+        this.#drop(member);
+      });
+      const member: Member = new Member({ wire, lane, generation, signer: this.#signer, clock: this.#clock, aheadMs });
+      this.#members.add(member);
+      return member;
+    } catch (error) {
+      const refusal = error instanceof RingwallError ? error : unavailable(error, { stage: "connect" });
+      this.#refusal = { error: refusal, untilMs: this.#clock() + RECONNECT_MS };
+      throw refusal;
     } finally {
       this.#opening -= 1;
+      this.#settle();
     }
   }
 
-  async #open(): Promise<Wire> {
-    if (this.#closed) throw unavailable(undefined, { stage: "closed" });
-    const generation = this.#generation;
-    const { client, pid } = await openClient(this.#options.target, true);
-    const wire = new Wire(client, pid, this.#options.clock, (broken) => {
-      this.#members.delete(broken);
-    });
-    if (this.#closed) {
-      await wire.end();
-      throw new RingwallError("database.unavailable", { detail: { stage: "closed" } });
-    }
-    this.#members.set(wire, { wire, bornMs: this.#options.clock(), generation });
-    return wire;
+  /** A connection broke: it is forgotten, and the next who needs one opens another. */
+  #drop(member: Member): void {
+    this.#members.delete(member);
+    remove(this.#idle, member);
+    remove(this.#lanes, member);
+    if (this.#waiting.length > 0 && !this.#closed) this.#openForWaiting();
+    this.#settle();
   }
 
-  #isOld(wire: Wire): boolean {
-    const member = this.#members.get(wire);
-    if (member === undefined || member.generation !== this.#generation) return true;
-    return this.#options.clock() - member.bornMs > LIFETIME_MS;
-  }
-
-  /** Lets what is on its way finish, then says goodbye. */
-  async #retire(wire: Wire): Promise<void> {
-    for (let waited = 0; wire.inFlight > 0 && wire.broken === undefined && waited < ACQUIRE_MS; waited += RETIRE_POLL_MS) {
-      await delay(RETIRE_POLL_MS);
+  /** Twice a second: who waited too long is refused, silent connections are ended, old and idle ones retired. */
+  #tend(): void {
+    const nowMs = this.#clock();
+    while (this.#waiting[0] !== undefined && this.#waiting[0].untilMs < nowMs) {
+      this.#waiting.shift()?.refuse(busy("waited too long for a connection"));
     }
-    this.#members.delete(wire);
-    if (wire.broken !== undefined) return;
-    if (wire.inFlight > 0) wire.destroy(new Error("the connection was closed while busy"));
-    else await wire.end().catch(() => {});
+    for (const member of this.#members) {
+      if (member.wire.waitingMs() > SILENCE_MS) member.wire.destroy(new Error("the server does not answer"));
+    }
+    for (const lane of [...this.#lanes]) if (this.#isStale(lane)) this.#retire(lane);
+    for (const member of [...this.#idle]) {
+      const spare = this.#members.size > CONNECTIONS_MIN && nowMs - member.usedMs > IDLE_MS;
+      if (spare || this.#isStale(member)) this.#retire(member);
+    }
   }
 }
 
-const RETIRE_POLL_MS = 10;
+function remove(list: Member[], member: Member): void {
+  const index = list.indexOf(member);
+  if (index !== -1) list.splice(index, 1);
+}
+
+function busy(reason: string): RingwallError {
+  return new RingwallError("database.unavailable", { detail: { reason }, retryAfterSeconds: 2 });
+}

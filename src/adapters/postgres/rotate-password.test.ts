@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { PlainSecret, RingwallError, randomToken, statement } from "../../core/index.ts";
 import type { Rotator, Secrets } from "../../data/secrets/index.ts";
-import { ROTATION, type SecretsStage, secretsStage, serviceOf, WRITER } from "../../data/secrets/stage.contract.ts";
 import { contextSigner } from "../../data/tenants/index.ts";
+import { ROTATION, type SecretsStage, secretsStage, serviceOf, WRITER } from "../../testing/secrets-stage.ts";
 import { postgresDatabase, type Target } from "./index.ts";
 import { postgresPasswordRotator } from "./rotate-password.ts";
 import { scramVerifier } from "./scram.ts";
@@ -69,7 +69,7 @@ describe("a role's password", () => {
     await secrets.rotate(name, rotator, scope());
     expect(await refused(old)).toBe(true);
     expect(await query()).toBe(role);
-    const { rows } = await stage.db.owner.query<{ verifier: string }>(
+    const rows = await stage.db.owner.query<{ verifier: string }>(
       "select rolpassword as verifier from pg_authid where rolname = $1",
       [role],
     );

@@ -8,133 +8,158 @@ import {
   type TenantId,
   type Transaction,
 } from "../../core/index.ts";
-import { isRetryable, translate, unavailable } from "./errors.ts";
-import type { Step, Wire } from "./wire.ts";
+import { translate, unavailable } from "./errors.ts";
+import type { Member } from "./pool.ts";
+import type { Step, StepResult } from "./wire.ts";
+
+/** Statements one transaction may issue without waiting, and put off until its commit. */
+const QUEUE_MAX = 10_000;
 
 const BEGIN = statement("ringwall.begin", "begin");
 const COMMIT = statement("ringwall.commit", "commit");
 const ROLLBACK = statement("ringwall.rollback", "rollback");
-const NOTIFY = statement("ringwall.notify", "select pg_notify('ringwall_invalidation', $1)");
+// Invalidations travel on this channel as a JSON array of kind, tenant and id; the bus listens there.
+const NOTIFY = statement("ringwall.notify", "select from pg_catalog.pg_notify('ringwall_invalidation', $1)");
 
-/** A transaction is small by nature; more deferred statements than this is a loop gone wrong. */
-const DEFERRED_MAX = 1_000;
-
-interface Queued {
-  readonly statement: Statement;
-  readonly values: readonly SqlValue[];
-  readonly done: (rows: readonly object[], tag: string) => void;
+interface Pending {
+  readonly step: Step;
+  readonly done: (rows: readonly object[]) => void;
   readonly failed: (error: unknown) => void;
 }
 
-/**
- * One interactive transaction on a connection of its own. Statements of one tick travel in one unit; the first unit
- * carries BEGIN and the context in front, the last one the deferred statements and COMMIT.
- */
+/** What stopped a transaction: as PostgreSQL said it, which decides about another attempt, and as the caller is told. */
+export interface Failure {
+  readonly origin: unknown;
+  readonly told: unknown;
+  /** COMMIT was on its way when the connection was lost. */
+  readonly unknown: boolean;
+}
+
+/** One transaction on one leased connection. BEGIN and the context travel with the first statement, COMMIT with the last. */
 export class TenantTransaction implements Transaction {
   readonly tenant: TenantId;
   readonly actor: Actor;
-  /** True when an error came that a new attempt may not meet. */
-  retryable = false;
-  readonly #wire: Wire;
-  readonly #context: Step;
-  #queue: Queued[] = [];
-  readonly #deferred: { statement: Statement; values: readonly SqlValue[] }[] = [];
-  #scheduled = false;
+  readonly #member: Member;
+  readonly #deferred: Step[] = [];
+  #pending: Pending[] = [];
   #begun = false;
   #over = false;
+  #failure: Failure | undefined;
 
-  constructor(wire: Wire, tenant: TenantId, actor: Actor, context: Step) {
-    this.#wire = wire;
+  constructor(member: Member, tenant: TenantId, actor: Actor) {
+    this.#member = member;
     this.tenant = tenant;
     this.actor = actor;
-    this.#context = context;
   }
 
-  async run<Row extends object>(wanted: Statement<Row>, values: readonly SqlValue[] = []): Promise<readonly Row[]> {
-    assert(!this.#over, "a transaction is not used after its callback");
-    return await new Promise<readonly Row[]>((resolve, reject) => {
-      this.#queue.push({
-        statement: wanted,
-        values,
-        // The row type is the statement's own declaration.
-        done: (rows) => resolve(rows as readonly Row[]),
-        failed: (error) => {
-          this.retryable ||= isRetryable(error);
-          reject(this.#failure(error, wanted.name));
-        },
+  get failure(): Failure | undefined {
+    return this.#failure;
+  }
+
+  run<Row extends object>(statement: Statement<Row>, values: readonly SqlValue[] = []): Promise<readonly Row[]> {
+    assert(!this.#over, "a transaction is used only inside its callback");
+    assert(this.#pending.length < QUEUE_MAX, "a transaction issues a bounded number of statements at once");
+    if (this.#failure !== undefined) return Promise.reject(this.#failure.told);
+    if (this.#pending.length === 0) {
+      process.nextTick(() => {
+        this.#flush();
       });
-      if (this.#scheduled) return;
-      this.#scheduled = true;
-      queueMicrotask(() => {
-        this.#scheduled = false;
-        if (this.#queue.length > 0) this.#send(this.#take());
-      });
+    }
+    const rows = new Promise<readonly object[]>((done, failed) => {
+      this.#pending.push({ step: { statement, values }, done, failed });
     });
+    // Whoever does not wait for it hears of a failure from the commit.
+    rows.catch(() => {});
+    // The statement declares its row type; the columns are PostgreSQL's.
+    return rows as Promise<readonly Row[]>;
   }
 
-  defer(wanted: Statement, values: readonly SqlValue[]): void {
-    assert(!this.#over, "a transaction is not used after its callback");
-    assert(this.#deferred.length < DEFERRED_MAX, "a transaction defers a bounded number of statements");
-    this.#deferred.push({ statement: wanted, values });
+  defer(statement: Statement, values: readonly SqlValue[]): void {
+    assert(!this.#over, "a transaction is used only inside its callback");
+    assert(this.#deferred.length < QUEUE_MAX, "a transaction defers a bounded number of statements");
+    this.#deferred.push({ statement, values });
   }
 
   invalidate(message: Invalidation): void {
-    this.defer(NOTIFY, [JSON.stringify(message)]);
+    this.defer(NOTIFY, [JSON.stringify([message.kind, message.tenant, message.id])]);
   }
 
-  /** Sends what is left with COMMIT. @throws RingwallError `database.unavailable` with `outcome: unknown` when unsure. */
+  /**
+   * Sends what is left and COMMIT in one trip.
+   * @throws The first error of any statement, also of one that `work` swallowed: its transaction is lost either way.
+   */
   async commit(): Promise<void> {
+    const pending = this.#pending;
+    this.#pending = [];
     this.#over = true;
-    if (!this.#begun && this.#queue.length === 0 && this.#deferred.length === 0) return;
-    const steps = this.#take();
-    let failure: { error: unknown; name: string } | undefined;
-    let tag = "";
-    for (const { statement: wanted, values } of this.#deferred) {
-      steps.push({ statement: wanted, values, done: nothing, failed: (error) => (failure ??= { error, name: wanted.name }) });
+    if (this.#failure !== undefined) {
+      for (const { failed } of pending) failed(this.#failure.told);
+      throw this.#failure.told;
     }
-    steps.push({
-      statement: COMMIT,
-      values: [],
-      done: (_rows, answered) => (tag = answered),
-      failed: (error) => (failure ??= { error, name: COMMIT.name }),
-    });
-    await new Promise<void>((ready) => this.#wire.send(steps, ready));
-    const failed = failure as { error: unknown; name: string } | undefined;
-    if (failed !== undefined) {
-      this.retryable ||= isRetryable(failed.error);
-      if (this.#wire.broken !== undefined) throw unavailable(failed.error, { stage: "commit", outcome: "unknown" });
-      throw translate(failed.error, failed.name);
-    }
-    // A transaction that failed earlier ends with ROLLBACK although COMMIT was asked for.
-    assert(tag === "COMMIT", "a commit commits");
+    if (!this.#begun && pending.length === 0 && this.#deferred.length === 0) return;
+    const steps = [...pending.map(({ step }) => step), ...this.#deferred, { statement: COMMIT, values: [] }];
+    const results = await this.#send(steps, true, pending);
+    assert(results.at(-1)?.tag === "COMMIT", "a transaction that was to be committed was committed");
   }
 
+  /** Undoes everything. The connection is clean afterwards, or broken. */
   async rollback(): Promise<void> {
     this.#over = true;
-    this.#queue = [];
-    if (!this.#begun || this.#wire.broken !== undefined) return;
-    await new Promise<void>((ready) =>
-      this.#wire.send([{ statement: ROLLBACK, values: [], done: nothing, failed: nothing }], ready),
-    );
+    for (const { failed } of this.#pending.splice(0)) failed(new Error("the transaction was rolled back"));
+    const { wire } = this.#member;
+    if (!this.#begun || wire.broken !== undefined || (wire.inFlight === 0 && wire.status === "I")) return;
+    await new Promise<void>((settled) => {
+      wire.send(
+        [{ statement: ROLLBACK, values: [] }],
+        () => {
+          settled();
+        },
+        (error) => {
+          wire.destroy(new Error("rollback failed", { cause: error }));
+          settled();
+        },
+      );
+    });
   }
 
-  #send(steps: Step[]): void {
-    this.#wire.send(steps);
+  #flush(): void {
+    const pending = this.#pending;
+    if (pending.length === 0) return;
+    this.#pending = [];
+    this.#send(
+      pending.map(({ step }) => step),
+      false,
+      pending,
+    ).catch(() => {
+      // Told to each of them, and kept for the commit.
+    });
   }
 
-  #take(): Step[] {
-    const steps: Step[] = this.#begun
-      ? []
-      : [{ statement: BEGIN, values: [], done: nothing, failed: nothing }, this.#context];
+  /** Sends the steps, after BEGIN and the context when they are the first, and tells those who wait for them. */
+  async #send(steps: readonly Step[], commits: boolean, pending: readonly Pending[]): Promise<readonly StepResult[]> {
+    const first = !this.#begun;
     this.#begun = true;
-    steps.push(...this.#queue);
-    this.#queue = [];
-    return steps;
-  }
-
-  #failure(error: unknown, name: string): unknown {
-    return this.#wire.broken === undefined ? translate(error, name) : unavailable(error, { stage: "statement" });
+    const all = first ? [{ statement: BEGIN, values: [] }, this.#member.context(this.tenant), ...steps] : steps;
+    const { wire } = this.#member;
+    return await new Promise((done, refuse) => {
+      wire.send(
+        all,
+        (results) => {
+          const own = first ? results.slice(2) : results;
+          for (const [index, waiting] of pending.entries()) waiting.done(own[index]?.rows ?? []);
+          done(own);
+        },
+        (origin, step) => {
+          const lost = wire.broken !== undefined;
+          const told = lost
+            ? unavailable(origin, commits ? { outcome: "unknown", stage: "commit" } : { outcome: "undone" })
+            : translate(origin, step?.statement.name ?? "");
+          this.#failure ??= { origin, told, unknown: lost && commits };
+          for (const waiting of pending) waiting.failed(told);
+          // `told` is an Error of ours, or whatever the driver threw.
+          refuse(told);
+        },
+      );
+    });
   }
 }
-
-function nothing(): void {}

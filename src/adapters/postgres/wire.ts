@@ -1,5 +1,6 @@
 import type pg from "pg";
 import { AssertionFailed, assert, type SqlValue, type Statement } from "../../core/index.ts";
+import { isStatementLost } from "./errors.ts";
 import { Frames } from "./frames.ts";
 import { type Reader, readerOf } from "./values.ts";
 
@@ -31,7 +32,7 @@ interface Prepared {
 
 /** One statement of a unit. */
 export interface Step {
-  readonly statement: Statement;
+  readonly statement: Pick<Statement, "name" | "text">;
   readonly values: readonly SqlValue[];
   /** Bytes of its Bind, when they were written before. */
   readonly bind?: Uint8Array;
@@ -48,10 +49,9 @@ export interface StepResult {
  * told once, when the server is through with all of it, because a step's own answer comes before its commit.
  */
 interface Unit {
-  readonly ready: (() => void) | undefined;
   readonly steps: readonly Step[];
   readonly done: (results: readonly StepResult[]) => void;
-  readonly failed: (error: unknown) => void;
+  readonly failed: (error: unknown, step: Step | undefined) => void;
   readonly startedMs: number;
   readonly describing: readonly Prepared[];
   described: number;
@@ -102,16 +102,13 @@ export class Wire {
     return oldest === undefined ? 0 : this.#now() - oldest.startedMs;
   }
 
-  /**
-   * Sends the steps with one Sync. Never throws: each step hears of its own outcome.
-   * @param ready - Called when the server is ready for more, `status` being current then; or when the connection broke.
-   */
-  send(steps: readonly Step[], ready?: () => void): void {
+  /** Sends the steps with one Sync. Never throws and answers later: exactly one of the two is called. */
+  send(steps: readonly Step[], done: Unit["done"], failed: Unit["failed"]): void {
     assert(steps.length > 0, "a unit has a step");
     if (this.broken !== undefined) {
-      const error = this.broken;
-      for (const step of steps) step.failed(error);
-      ready?.();
+      queueMicrotask(() => {
+        failed(this.broken, undefined);
+      });
       return;
     }
     const describing = this.#prepare(steps);
@@ -122,7 +119,6 @@ export class Wire {
     }
     this.#frames.sync();
     this.#units.push({
-      ready,
       steps,
       done,
       failed,
@@ -258,36 +254,27 @@ export class Wire {
     unit.failure ??= { error };
     // What was not described was not prepared, or not certainly so.
     for (const prepared of unit.describing.slice(unit.described)) prepared.known = false;
+    if (!isStatementLost(error)) return;
+    const step = unit.steps[unit.results.length];
+    const prepared = step === undefined ? undefined : this.#prepared.get(step.statement.name);
+    if (prepared !== undefined) prepared.known = false;
   }
 
   #ready(status: string): void {
     const unit = this.#units.shift();
     if (unit === undefined) return;
     this.status = status === "T" || status === "E" ? status : "I";
-    if (unit.failure !== undefined) {
-      for (const step of unit.steps.slice(unit.current)) step.failed(unit.failure.error);
-    }
-    unit.ready?.();
-  }
-
-  /** The server forgot these, or knows them with another result: they are prepared anew at their next use. */
-  forget(steps: readonly Step[]): void {
-    for (const { statement } of steps) {
-      const prepared = this.#prepared.get(statement.name);
-      if (prepared !== undefined) prepared.known = false;
-    }
+    if (unit.failure !== undefined) unit.failed(unit.failure.error, unit.steps[unit.results.length]);
+    else if (unit.results.length === unit.steps.length) unit.done(unit.results);
+    else unit.failed(new AssertionFailed("assertion failed: every step of a unit is answered"), undefined);
   }
 
   #break(reason: unknown): void {
     if (this.broken !== undefined) return;
     this.broken = reason;
     const units = this.#units.splice(0);
-    for (const unit of units) {
-      for (const step of unit.steps.slice(unit.current)) step.failed(unit.failure?.error ?? reason);
-      unit.ready?.();
-    }
     this.#onBroken(this);
-    for (const unit of units) unit.failed(unit.failure?.error ?? reason);
+    for (const unit of units) unit.failed(unit.failure?.error ?? reason, unit.steps[unit.results.length]);
   }
 }
 

@@ -31,7 +31,7 @@ test("the database's superuser cannot move a field to another row", async () => 
     await db.owner.query("insert into customer values ($1, $2, $3)", [row, rowKey, sealed.ssn]);
   }
   const open = async (): Promise<string> => {
-    const { rows } = await db.owner.query<{ row_key: Buffer; ssn: Buffer }>("select * from customer where row = 'r1'");
+    const rows = await db.owner.query<{ row_key: Buffer; ssn: Buffer }>("select * from customer where row = 'r1'");
     const [found] = rows;
     if (found === undefined) throw new Error("the test's row is missing");
     return await fields.open(ALPHA, { table: "customer", row: "r1", column: "ssn", rowKey: found.row_key }, found.ssn);

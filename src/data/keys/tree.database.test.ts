@@ -38,7 +38,7 @@ describe("a key tree in PostgreSQL", () => {
     const started = await Promise.all(Array.from({ length: 4 }, () => newTree()));
     const made = await Promise.all(started.map(async (tree) => await tree.current(tenant, "data")));
     expect(new Set(made.map((key) => key.subkey("test").export().toString("hex"))).size).toBe(1);
-    const { rows } = await db.owner.query(
+    const rows = await db.owner.query(
       "select purpose, version from ringwall.tenant_key where tenant_id in ($1, 'platform') order by purpose",
       [tenant],
     );
@@ -57,7 +57,7 @@ describe("a key tree in PostgreSQL", () => {
     expect(await recordedMasterId(store)).toBe(softwareMaster(Buffer.from(master)).id);
     const before = await db.owner.query("select count(*)::int as n from ringwall.tenant_key");
     await expect(newTree(randomBytes(32))).rejects.toMatchObject({ code: "keys.master_refused" });
-    expect((await db.owner.query("select count(*)::int as n from ringwall.tenant_key")).rows).toEqual(before.rows);
+    expect(await db.owner.query("select count(*)::int as n from ringwall.tenant_key")).toEqual(before);
   });
 
   test("rotates with its record or not at all, and other nodes hear of it", async () => {
@@ -88,7 +88,7 @@ describe("a key tree in PostgreSQL", () => {
     const tenant = await newTenant();
     const tree = await newTree();
     const key = await tree.current(tenant, "vault");
-    const { rows } = await db.owner.query<{ all: string }>(
+    const rows = await db.owner.query<{ all: string }>(
       "select string_agg(k::text, ' ') as all from ringwall.tenant_key k",
     );
     expect(rows[0]?.all).not.toContain(master.toString("hex"));
@@ -119,8 +119,6 @@ describe("the table of keys", () => {
     await expect(attack("update ringwall.tenant_key set version = 9", [], one)).rejects.toBeInstanceOf(RingwallError);
     await expect(attack("delete from ringwall.tenant_key", [], one)).rejects.toBeInstanceOf(RingwallError);
     await expect(attack("truncate ringwall.tenant_key", [], one)).rejects.toBeInstanceOf(RingwallError);
-    expect((await db.owner.query("select 1 from ringwall.tenant_key where tenant_id = $1", [one])).rows).toHaveLength(
-      2,
-    );
+    expect(await db.owner.query("select 1 from ringwall.tenant_key where tenant_id = $1", [one])).toHaveLength(2);
   });
 });

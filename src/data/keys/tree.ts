@@ -46,6 +46,7 @@ export interface Keys {
   close(): void;
 }
 
+/** What the key tree stands on. */
 export interface KeysOptions {
   readonly master: MasterKey;
   readonly store: KeyStore;

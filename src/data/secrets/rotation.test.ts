@@ -1,6 +1,14 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { PlainSecret, RingwallError, type Transaction } from "../../core/index.ts";
-import { changed, ROTATION, type SecretsStage, secretsStage, serviceOf, target, WRITER } from "./stage.contract.ts";
+import {
+  changed,
+  ROTATION,
+  type SecretsStage,
+  secretsStage,
+  serviceOf,
+  target,
+  WRITER,
+} from "../../testing/secrets-stage.ts";
 
 let stage: SecretsStage;
 let count = 0;

@@ -2,7 +2,7 @@ import { inspect } from "node:util";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { type Actor, PlainSecret, RingwallError, randomToken } from "../../core/index.ts";
 import { testBus } from "../../testing/keys.ts";
-import { changed, type SecretsStage, secretsStage, serviceOf, WRITER } from "./stage.contract.ts";
+import { changed, type SecretsStage, secretsStage, serviceOf, WRITER } from "../../testing/secrets-stage.ts";
 
 let stage: SecretsStage;
 let reader: Actor;
@@ -249,7 +249,7 @@ describe("values", () => {
       rotationPending: false,
       expiresMs: null,
     });
-    const { rows } = await stage.db.owner.query(
+    const rows = await stage.db.owner.query(
       "select s::text, v::text, convert_from(decode(encode(v.sealed, 'hex'), 'escape'), 'LATIN1') from ringwall.secret s join ringwall.secret_version v using (tenant_id, name)",
     );
     const missing = async () => await node.get("not/there", scope());

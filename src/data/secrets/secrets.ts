@@ -30,6 +30,7 @@ export interface SecretSummary {
   readonly expiresMs: number | null;
 }
 
+/** What a write may ask for. */
 export interface SetOptions {
   /** From then on reads are refused. */
   readonly expiresMs?: number;
@@ -37,6 +38,7 @@ export interface SetOptions {
   readonly abandonRotation?: boolean;
 }
 
+/** The secret store: read by name at run time, versioned, rotated in two phases. */
 export interface Secrets {
   /**
    * The value in use. From the process's memory when it was read within `cacheSeconds`, and then without a promise;
@@ -69,6 +71,7 @@ export interface Secrets {
   close(): void;
 }
 
+/** What the secret store stands on. */
 export interface SecretsOptions {
   /** Needs two connections at once while it rotates. */
   readonly database: Database;

@@ -36,7 +36,8 @@ export interface ContextSigner {
  * @throws RingwallError `config.invalid` when the key or its name has the wrong form; says nothing about the value.
  */
 export function contextSigner({ kid, key }: ContextKey): ContextSigner {
-  if (!KID_PATTERN.test(kid)) throw new RingwallError("config.invalid", { message: "the context key's kid is malformed" });
+  if (!KID_PATTERN.test(kid))
+    throw new RingwallError("config.invalid", { message: "the context key's kid is malformed" });
   if (key.length !== CONTEXT_KEY_BYTES) {
     throw new RingwallError("config.invalid", { message: `the context key must be ${CONTEXT_KEY_BYTES} bytes` });
   }

@@ -12,6 +12,7 @@ import {
   type TenantId,
 } from "../../core/index.ts";
 
+/** One entry of the register. */
 export interface Tenant {
   readonly id: TenantId;
   readonly name: string;
@@ -115,7 +116,10 @@ export function tenantRegister(parts: {
 }
 
 function readTenant(row: Row, wanted: TenantId): Tenant {
-  assert(isTenantId(row.tenant_id) && row.tenant_id === wanted, "the register answers for the tenant that was asked for");
+  assert(
+    isTenantId(row.tenant_id) && row.tenant_id === wanted,
+    "the register answers for the tenant that was asked for",
+  );
   assert(row.status === "active" || row.status === "suspended", "a tenant is active or suspended");
   return { id: row.tenant_id, name: row.name, status: row.status };
 }

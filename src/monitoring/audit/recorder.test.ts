@@ -8,7 +8,7 @@ import {
   serviceOf,
   tagSealer,
   transfer,
-} from "./fixture.contract.ts";
+} from "../../testing/audit-stage.ts";
 import { createAuditReader, createRecorder, tenantSource, verifyAudit } from "./index.ts";
 
 const USER = uuidv7(1) as UserId;
@@ -84,10 +84,10 @@ describe("noted events", () => {
   test("are in the outbox after a flush, counted", async () => {
     for (let index = 0; index < 1_000; index += 1) audit.recorder.note(read(String(index % 300)));
     await audit.recorder.flush();
-    const [found] = await audit.sql(
+    const rows = await audit.owner.query<{ rows: number; events: number }>(
       `select count(*)::int as rows, sum((leaf::json -> 'facts' ->> 'count')::int)::int as events from ringwall.audit_outbox`,
     );
-    expect(found).toEqual({ rows: 300, events: 1_000 });
+    expect(rows[0]).toEqual({ rows: 300, events: 1_000 });
     await audit.chain();
     expect((await audit.verify()).ok).toBe(true);
   });
@@ -253,9 +253,9 @@ describe("the database refuses", () => {
   test("changes by the tables' own owner, unless triggers are switched off first", async () => {
     await audit.act(transfer(audit.a, 1));
     await audit.chain();
-    await expect(audit.sql("update ringwall.audit_entry set leaf = '{}'")).rejects.toThrow("append-only");
-    await expect(audit.sql("truncate ringwall.audit_entry")).rejects.toThrow("append-only");
-    await expect(audit.sql("delete from ringwall.audit_head_signed")).rejects.toThrow("append-only");
+    await expect(audit.owner.query("update ringwall.audit_entry set leaf = '{}'")).rejects.toThrow("append-only");
+    await expect(audit.owner.query("truncate ringwall.audit_entry")).rejects.toThrow("append-only");
+    await expect(audit.owner.query("delete from ringwall.audit_head_signed")).rejects.toThrow("append-only");
   });
 });
 

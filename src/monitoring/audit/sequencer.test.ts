@@ -8,7 +8,7 @@ import {
   serviceOf,
   tagSealer,
   transfer,
-} from "./fixture.contract.ts";
+} from "../../testing/audit-stage.ts";
 import { type HeadStore, verifyAudit } from "./index.ts";
 
 let audit: AuditFixture;
@@ -41,10 +41,10 @@ async function expectChained(ofA: number, ofB = 0): Promise<void> {
     expect(found.copied).toBe(found.verified);
   }
   expect(await audit.count("audit_outbox")).toBe(0);
-  const [amounts] = await audit.sql(
+  const rows = await audit.owner.query<{ n: number }>(
     `select count(distinct (tenant_id, leaf::json -> 'facts' ->> 'amount'))::int as n from ringwall.audit_entry`,
   );
-  expect(amounts?.["n"]).toBe(ofA + ofB);
+  expect(rows[0]?.n).toBe(ofA + ofB);
 }
 
 describe("chaining", () => {
@@ -131,7 +131,7 @@ describe("rows that are no audit records", () => {
     await audit.act(transfer(audit.a, 1));
     const leaf = `{"schema":1,"action":"x"}`;
     const insert = (text: string, id: string, tenant: string): Promise<unknown> =>
-      audit.sql(
+      audit.owner.query(
         `insert into ringwall.audit_outbox (tenant_id, event_id, occurred_at, leaf) values ('${tenant}', '${id}', now(), '${text}')`,
       );
     await insert(leaf, "01900000-0000-7000-8000-000000000001", audit.a);
@@ -147,7 +147,7 @@ describe("rows that are no audit records", () => {
     await audit.act(transfer(audit.a, 1));
     await audit.chain();
     const again = (leaf: string): Promise<unknown> =>
-      audit.sql(
+      audit.owner.query(
         `insert into ringwall.audit_outbox (tenant_id, event_id, occurred_at, leaf)
          select tenant_id, event_id, occurred_at, ${leaf} from ringwall.audit_entry`,
       );
@@ -162,7 +162,7 @@ describe("rows that are no audit records", () => {
 
   test("that speak of another tenant are put aside", async () => {
     await audit.act(transfer(audit.a, 1));
-    await audit.sql("update ringwall.audit_outbox set tenant_id = 'bank-b'");
+    await audit.owner.query("update ringwall.audit_outbox set tenant_id = 'bank-b'");
     await audit.chain();
     expect(await audit.count("audit_refused")).toBe(1);
     expect(await audit.count("audit_entry")).toBe(0);
@@ -187,7 +187,7 @@ describe("two sequencers", () => {
     const [first, second] = [audit.sequencer(), audit.sequencer()];
     await audit.act(transfer(audit.a, 1));
     await first.drain();
-    await audit.sql("update ringwall.audit_sequencer set lease_until = '-infinity'");
+    await audit.owner.query("update ringwall.audit_sequencer set lease_until = '-infinity'");
     await audit.act(transfer(audit.a, 2));
     await second.drain();
     await audit.act(transfer(audit.a, 3));
@@ -206,7 +206,7 @@ describe("two sequencers", () => {
       last: async (tenant) => {
         if (!overtaken) {
           overtaken = true;
-          await audit.sql("update ringwall.audit_sequencer set lease_until = '-infinity'");
+          await audit.owner.query("update ringwall.audit_sequencer set lease_until = '-infinity'");
           await audit.act(transfer(audit.a, 2));
           await audit.chain();
         }
@@ -228,7 +228,7 @@ describe("two sequencers", () => {
     })();
     const rounds = all.map(async (sequencer) => {
       for (let round = 0; round < 25; round += 1) {
-        await audit.sql("update ringwall.audit_sequencer set lease_until = '-infinity'");
+        await audit.owner.query("update ringwall.audit_sequencer set lease_until = '-infinity'");
         await sequencer.step().catch((error: unknown) => {
           // Fenced off in the middle of a round. What must never come is the verdict that the log was changed.
           expect(error).not.toMatchObject({ code: "audit.unavailable" });
@@ -236,7 +236,7 @@ describe("two sequencers", () => {
       }
     });
     await Promise.all([acts, ...rounds]);
-    await audit.sql("update ringwall.audit_sequencer set lease_until = '-infinity'");
+    await audit.owner.query("update ringwall.audit_sequencer set lease_until = '-infinity'");
     await audit.chain();
     await expectChained(30, 30);
   });
@@ -276,7 +276,7 @@ describe("a crash", () => {
         if (crashed) crashes += 1;
         expect(steps()).toBeGreaterThanOrEqual(crashed ? dieAt : 1);
         // The crashed process gives nothing back; its lease ends.
-        await audit.sql("update ringwall.audit_sequencer set lease_until = '-infinity'");
+        await audit.owner.query("update ringwall.audit_sequencer set lease_until = '-infinity'");
         await audit.chain();
         await expectChained(amount);
       }
@@ -290,7 +290,7 @@ describe("a crash", () => {
     await audit.act(transfer(audit.a, 1));
     await expect(audit.sequencer({ heads: full }).drain()).rejects.toThrow("disk full");
     expect(await audit.heads.last(audit.a)).toBeUndefined();
-    await audit.sql("update ringwall.audit_sequencer set lease_until = '-infinity'");
+    await audit.owner.query("update ringwall.audit_sequencer set lease_until = '-infinity'");
     await audit.chain();
     await expectChained(1);
   });
@@ -305,7 +305,7 @@ describe("a crash", () => {
     };
     await audit.act(transfer(audit.a, 1));
     await expect(audit.sequencer({ heads: forgetful }).drain()).rejects.toThrow("crash");
-    await audit.sql("update ringwall.audit_sequencer set lease_until = '-infinity'");
+    await audit.owner.query("update ringwall.audit_sequencer set lease_until = '-infinity'");
     await audit.chain();
     await expectChained(1);
   });

@@ -2,7 +2,7 @@ import { createHmac, generateKeyPairSync } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileHeadStore } from "../../adapters/files/audit-heads.ts";
+import { fileHeadStore } from "../adapters/files/index.ts";
 import {
   type Actor,
   type AuditEvent,
@@ -14,8 +14,7 @@ import {
   type TenantId,
   type Transaction,
   tenantId,
-} from "../../core/index.ts";
-import { testDatabase } from "../../testing/index.ts";
+} from "../core/index.ts";
 import {
   createRecorder,
   createSequencer,
@@ -26,7 +25,9 @@ import {
   type SequencerOptions,
   verifyAudit,
   workerSource,
-} from "./index.ts";
+} from "../monitoring/audit/index.ts";
+
+import { testDatabase } from "./database.ts";
 
 const TAG_BYTES = 32;
 
@@ -99,8 +100,7 @@ export async function auditFixture() {
   const a = await db.createTenant(tenantId("bank-a"));
   const b = await db.createTenant(tenantId("bank-b"));
   // Whatever making the tenants recorded is not what these tests count.
-  const sql = (text: string): Promise<readonly Record<string, unknown>[]> => db.owner.query(text);
-  await sql("delete from ringwall.audit_outbox");
+  await db.owner.query("delete from ringwall.audit_outbox");
   const quiet = { every: () => () => undefined };
   const recorder = createRecorder({
     database: db.database,
@@ -131,8 +131,6 @@ export async function auditFixture() {
     verifier,
     recorder,
     sequencer,
-    /** As superuser. */
-    sql,
     source: workerSource(db.worker, { type: "system", capability: "audit.verify" }),
     /** One act of a tenant, recorded in its own transaction. */
     async act(event: AuditEvent, by: Database = db.database): Promise<void> {
@@ -153,13 +151,13 @@ export async function auditFixture() {
       }),
     /** What the database's owner can do: triggers off, row-level security does not apply. */
     async tamper(...statements: readonly string[]): Promise<void> {
-      await sql(
+      await db.owner.query(
         `do $tamper$ begin set local session_replication_role = replica; ${statements.join("; ")}; end $tamper$`,
       );
     },
     async count(table: "audit_outbox" | "audit_entry" | "audit_refused" | "audit_head_signed"): Promise<number> {
-      const [row] = await sql(`select count(*)::int as n from ringwall.${table}`);
-      return Number(row?.["n"]);
+      const rows = await db.owner.query<{ n: number }>(`select count(*)::int as n from ringwall.${table}`);
+      return Number(rows[0]?.n);
     },
     async close(): Promise<void> {
       await db.close();

@@ -1,8 +1,8 @@
-import { type Actor, type Database, PlainSecret, randomBytes, type TenantId } from "../../core/index.ts";
-import { testDatabase } from "../../testing/index.ts";
-import { type ListeningRecorder, listeningRecorder } from "../../testing/recorder.ts";
-import { createKeys, databaseKeyStore, softwareMaster } from "../keys/index.ts";
-import { createSecrets, type Rotator, type Secrets } from "./index.ts";
+import { type Actor, type Database, PlainSecret, randomBytes, type TenantId } from "../core/index.ts";
+import { createKeys, databaseKeyStore, softwareMaster } from "../data/keys/index.ts";
+import { createSecrets, type Rotator, type Secrets } from "../data/secrets/index.ts";
+import { testDatabase } from "./database.ts";
+import { type ListeningRecorder, listeningRecorder } from "./recorder.ts";
 
 export const WRITER: Actor = { type: "system", capability: "secrets.write" };
 export const ROTATION: Actor = { type: "system", capability: "secrets.rotate" };
