@@ -168,3 +168,24 @@ describe("a rotation", () => {
     expect(place.applied).toBe(0);
   });
 });
+
+test("a value written over a running rotation stays, and the rotation says that it failed", async () => {
+  const name = await planted();
+  const place = target("first");
+  const overtaken = {
+    kind: "overtaken",
+    test: place.test.bind(place),
+    async apply(current: PlainSecret, next: PlainSecret) {
+      await place.apply(current, next);
+      const abandon = { tenant: stage.bank, actor: WRITER, abandonRotation: true };
+      expect(await stage.node().set(name, new PlainSecret("by hand"), abandon)).toBe(3);
+    },
+  };
+  await expect(stage.node().rotate(name, overtaken, scope())).rejects.toMatchObject({
+    code: "secrets.rotation_failed",
+  });
+  expect(await read(name)).toBe("by hand");
+  expect(stage.recorder.events).toContainEqual(
+    expect.objectContaining({ action: "secret.changed", facts: { version: 3, abandonedRotation: true } }),
+  );
+});

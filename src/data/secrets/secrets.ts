@@ -139,8 +139,9 @@ class SecretStore implements Secrets {
       await tx.run(ADD_VERSION, [name, next, sealed, expires]);
       await tx.run(POINT_CURRENT, [name, next]);
       tx.invalidate({ kind: "secret", tenant, id: name });
+      const facts = { version: next, abandonedRotation: pointers.pending_version !== null };
       const action = pointers.current_version === null ? "secret.created" : "secret.changed";
-      await recorder.record(tx, secretEvent(action, "success", tenant, scope.actor, name, { version: next }));
+      await recorder.record(tx, secretEvent(action, "success", tenant, scope.actor, name, facts));
       return next;
     });
     bytes.fill(0);
