@@ -3,7 +3,7 @@ import { request as tlsRequest } from "node:https";
 import { isIPv4 } from "node:net";
 import type { PlainSecret } from "ringwall/core";
 import { z } from "zod";
-import { CommandFailed, EXIT } from "./command.ts";
+import { CommandFailed, EXIT } from "./exit.ts";
 
 export type Method = "GET" | "POST" | "PUT" | "DELETE";
 

@@ -93,7 +93,7 @@ function serverOptions(guard: Guard): FastifyHttpOptions<Server> {
     frameworkErrors: (error, request, reply) => {
       // Before hooks ran: the router refused the address itself.
       request.exchange ??= arrive(request, guard, false);
-      return sendProblem(asRingwallError(error), request, reply);
+      void sendProblem(asRingwallError(error), request, reply);
     },
   };
 }
@@ -143,7 +143,17 @@ function proceed(steps: readonly Step[], exchange: Exchange, reply: FastifyReply
     else done();
   };
   if (pending === undefined) go();
-  else pending.then(go, (error: unknown) => done(asRingwallError(error)));
+  else void settle(pending, go, done);
+}
+
+async function settle(pending: Promise<void>, go: () => void, done: (error?: Error) => void): Promise<void> {
+  try {
+    await pending;
+  } catch (error) {
+    done(asRingwallError(error));
+    return;
+  }
+  go();
 }
 
 function readStrictJson(app: FastifyInstance, guard: Guard): void {

@@ -8,6 +8,7 @@ const KEEPER = { type: "system", capability: "keys.manage" } as const;
 const ALPHA = tenantId("alpha-bank");
 const BETA = tenantId("beta-bank");
 const ROW = "0198c1a0-0000-7000-8000-000000000001";
+const KEY_KEEPER = { type: "system", capability: "keys.manage" } as const;
 const REFUSED = { code: "keys.decrypt_failed", message: "The value could not be opened." };
 
 /** Every field test holds with and without kept row keys: the cache must not be what refuses or accepts. */
