@@ -4,7 +4,6 @@ import { tenantId } from "../../core/index.ts";
 import { testKeys } from "../../testing/keys.ts";
 import { createFields, FIELD_BYTES_MAX, FIELD_OVERHEAD_BYTES, rowKeyCheck, sealedCheck } from "./index.ts";
 
-const KEEPER = { type: "system", capability: "keys.manage" } as const;
 const ALPHA = tenantId("alpha-bank");
 const BETA = tenantId("beta-bank");
 const ROW = "0198c1a0-0000-7000-8000-000000000001";
@@ -127,7 +126,7 @@ describe.each([
   test("sealed before a rotation stay readable, and new rows use the new key", async () => {
     const { fields, keys } = await setup();
     const before = await fields.sealRow(ALPHA, { table: "t", row: "r1", values: { ssn: "old" } });
-    await keys.rotate(ALPHA, "data", KEEPER);
+    await keys.rotate(ALPHA, "data", KEY_KEEPER);
     const after = await fields.sealRow(ALPHA, { table: "t", row: "r2", values: { ssn: "new" } });
     expect([before.rowKey.readUInt32BE(2), after.rowKey.readUInt32BE(2)]).toEqual([1, 2]);
     const place = { table: "t", row: "r1", column: "ssn", rowKey: before.rowKey };
