@@ -43,6 +43,7 @@ export function route<const Policy extends RoutePolicy>(
   policy: Policy,
   handler: (request: Request<Policy>) => unknown,
 ): RouteDefinition {
+  // The erased form: `register` hands the handler exactly what the policy's schemas gave.
   return { method, url, policy, handler };
 }
 

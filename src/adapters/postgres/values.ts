@@ -36,8 +36,7 @@ export function readerOf(type: number): Reader {
 }
 
 function fallbackReader(type: number): Reader {
-  // The ids of types are numbers; pg's typings list only the built-in ones as an enumeration.
-  // oxlint-disable-next-line typescript/no-unsafe-enum-assignment
+  // oxlint-disable-next-line typescript/no-unsafe-enum-assignment -- ids are numbers; the typings list only some of them
   return types.getTypeParser(type, "text");
 }
 

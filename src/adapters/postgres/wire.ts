@@ -178,8 +178,7 @@ export class Wire {
   /** pg's Client keeps its listeners for connecting and for errors of the socket; query messages are ours. */
   #takeOver(): void {
     const { connection } = this.#client;
-    // pg emits one message type per event and types none of them; each listener below names the type of its event.
-    // oxlint-disable-next-line typescript/no-unnecessary-type-parameters
+    // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- each listener names the type of its event
     const listen = <Message>(event: string, listener: (message: Message) => void): void => {
       connection.removeAllListeners(event);
       connection.on(event, listener);
