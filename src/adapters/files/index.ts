@@ -1,5 +1,6 @@
 /**
- * What Ringwall keeps in files of its own beside the database: the key that signs audit heads, and copies of those heads.
+ * What Ringwall keeps in files of its own beside the database: the master key, the key that
+ * signs audit heads, and copies of those heads.
  *
  * Guards: files are 0600 and never followed through a symbolic link; a key that others may read is refused; head copies
  * are only appended to and synced before they count. Does not guard against whoever is the process's own account or root.

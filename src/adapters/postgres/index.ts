@@ -17,5 +17,6 @@
 export { type PostgresBus, postgresBus } from "./bus.ts";
 export type { Target } from "./connect.ts";
 export { type PostgresDatabase, type PostgresOptions, postgresDatabase } from "./database.ts";
+export { postgresPasswordRotator } from "./rotate-password.ts";
 export { scramVerifier } from "./scram.ts";
 export { openSql } from "./sql.ts";

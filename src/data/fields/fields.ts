@@ -10,7 +10,7 @@ import {
   rowKeyVersion,
   TenantKey,
 } from "../keys/index.ts";
-import { type ColumnPlace, openField, sealField } from "./format.ts";
+import { openField, sealField } from "./format.ts";
 
 /** What is needed to open fields of one row: the place and the row key's record. */
 export interface StoredRow extends RowPlace {
@@ -76,9 +76,7 @@ export function createFields(options: { readonly keys: Keys; readonly rowKeysMax
       const seal = (kek: TenantKey): SealedRow<keyof typeof input.values> => {
         const { rowKey, record } = mintRowKey(kek, input);
         rowKeys.keep(rowKey, input, record);
-        const sealed = mapColumns(input.values, (column, value: string) =>
-          sealField(rowKey, { table: input.table, row: input.row, column }, value),
-        );
+        const sealed = mapColumns(input.values, (column, value: string) => sealField(rowKey, column, value));
         return { rowKey: record, sealed };
       };
       const kek = keys.current(tenant, "data");
@@ -86,13 +84,11 @@ export function createFields(options: { readonly keys: Keys; readonly rowKeysMax
     },
     openRow(tenant, input) {
       return withRowKey(tenant, input, (rowKey) =>
-        mapColumns(input.sealed, (column, sealed: Buffer) =>
-          openField(rowKey, { table: input.table, row: input.row, column }, sealed),
-        ),
+        mapColumns(input.sealed, (column, sealed: Buffer) => openField(rowKey, column, sealed)),
       );
     },
-    seal: (tenant, place, value) => withRowKey(tenant, place, (rowKey) => sealField(rowKey, place, value)),
-    open: (tenant, place, sealed) => withRowKey(tenant, place, (rowKey) => openField(rowKey, place, sealed)),
+    seal: (tenant, place, value) => withRowKey(tenant, place, (rowKey) => sealField(rowKey, place.column, value)),
+    open: (tenant, place, sealed) => withRowKey(tenant, place, (rowKey) => openField(rowKey, place.column, sealed)),
   };
 }
 
@@ -127,7 +123,7 @@ function cacheName(kek: TenantKey, place: RowPlace, record: Buffer): string {
 }
 
 /** Adds the place to the opaque error, for the operator's log: which rows, and never the reason. */
-function located<Result>(tenant: TenantId, place: RowPlace | ColumnPlace, work: () => Result): Result {
+function located<Result>(tenant: TenantId, place: RowPlace, work: () => Result): Result {
   try {
     return work();
   } catch (error) {

@@ -1,5 +1,5 @@
-import { assert, encodeTuple, type TenantId } from "../../core/index.ts";
-import { BOX_OVERHEAD_BYTES, box, decryptFailed, type RowKey, type RowPlace, unbox } from "../keys/index.ts";
+import { assert, encodeTuple } from "../../core/index.ts";
+import { BOX_OVERHEAD_BYTES, box, decryptFailed, type RowKey, unbox } from "../keys/index.ts";
 
 /**
  * A sealed field, 32 bytes longer than its value:
@@ -18,37 +18,33 @@ export const FIELD_BYTES_MAX = 1_048_576;
 const HEADER = Buffer.from([1, 1, 1, 1]);
 const HEADER_NUMBER = HEADER.readUInt32BE(0);
 
-export interface ColumnPlace extends RowPlace {
-  readonly column: string;
-}
-
-export function sealField(rowKey: RowKey, place: ColumnPlace, value: string): Buffer {
+export function sealField(rowKey: RowKey, column: string, value: string): Buffer {
   // Half a surrogate pair has no UTF-8: it would come back as another text.
   assert(value.isWellFormed(), "a sealed text is well-formed");
   const plaintext = Buffer.from(value, "utf8");
   assert(plaintext.length <= FIELD_BYTES_MAX, "a sealed field has at most 1 MiB");
-  const key = rowKey.columnKey(place.table, place.column);
-  const sealed = box(key, associated(rowKey.wrappedBy.tenant, place), plaintext, HEADER);
+  const { key, associated } = rowKey.column(column, bind);
+  const sealed = box(key, associated, plaintext, HEADER);
   plaintext.fill(0);
   return sealed;
 }
 
 /** @throws RingwallError `keys.decrypt_failed` */
-export function openField(rowKey: RowKey, place: ColumnPlace, sealed: Buffer): string {
+export function openField(rowKey: RowKey, column: string, sealed: Buffer): string {
   if (sealed.length < FIELD_OVERHEAD_BYTES || sealed.length > FIELD_BYTES_MAX + FIELD_OVERHEAD_BYTES) {
     throw decryptFailed();
   }
   if (sealed.readUInt32BE(0) !== HEADER_NUMBER) throw decryptFailed();
-  const key = rowKey.columnKey(place.table, place.column);
-  const plaintext = unbox(key, associated(rowKey.wrappedBy.tenant, place), sealed, HEADER.length);
+  const { key, associated } = rowKey.column(column, bind);
+  const plaintext = unbox(key, associated, sealed, HEADER.length);
   const value = plaintext.toString("utf8");
   plaintext.fill(0);
   return value;
 }
 
-function associated(tenant: TenantId, place: ColumnPlace): Buffer {
-  assert(place.column !== "", "a sealed field is bound to a column");
-  return encodeTuple("rw/field/v1", "text", "1", tenant, place.table, place.column, place.row);
+function bind(rowKey: RowKey, column: string): Buffer {
+  assert(column !== "", "a sealed field is bound to a column");
+  return encodeTuple("rw/field/v1", "text", "1", rowKey.wrappedBy.tenant, rowKey.table, column, rowKey.row);
 }
 
 assert(HEADER.length + BOX_OVERHEAD_BYTES === FIELD_OVERHEAD_BYTES, "the header and the box make the overhead");

@@ -31,23 +31,39 @@ export interface RowPlace {
 // A row with more sealed columns than this is not one we know how to be fast for; PostgreSQL allows 1,600.
 const COLUMNS_MAX = 256;
 
-/** An unwrapped row key. Hands out one key per column. */
-export class RowKey {
+/** The key of one column of one row, and the associated data of its fields. */
+export interface ColumnKey {
+  readonly key: KeyObject;
+  readonly associated: Buffer;
+}
+
+/** An unwrapped row key, in its place. Hands out one key per column. */
+export class RowKey implements RowPlace {
   /** The tenant key it was wrapped with: when that one is forgotten, this one is too. */
   readonly wrappedBy: TenantKey;
+  readonly table: string;
+  readonly row: string;
   readonly #key: KeyObject;
-  readonly #columns = new Map<string, KeyObject>();
+  readonly #columns = new Map<string, ColumnKey>();
 
-  constructor(wrappedBy: TenantKey, key: KeyObject) {
+  constructor(wrappedBy: TenantKey, place: RowPlace, key: KeyObject) {
     this.wrappedBy = wrappedBy;
+    this.table = place.table;
+    this.row = place.row;
     this.#key = key;
   }
 
-  columnKey(table: string, column: string): KeyObject {
+  /**
+   * The key of a column. Derived once and kept, together with the associated data, which is the same for all fields of
+   * one place.
+   * @param bind - Makes the associated data; one and the same function for all callers.
+   */
+  column(column: string, bind: (rowKey: RowKey, column: string) => Buffer): ColumnKey {
     const known = this.#columns.get(column);
     if (known !== undefined) return known;
     assert(this.#columns.size < COLUMNS_MAX, "a row has a bounded number of sealed columns");
-    const derived = subkeyOf(this.#key, "rw/field/v1", table, column);
+    const key = subkeyOf(this.#key, "rw/field/v1", this.table, column);
+    const derived = { key, associated: bind(this, column) };
     this.#columns.set(column, derived);
     return derived;
   }
@@ -64,7 +80,7 @@ export function mintRowKey(kek: TenantKey, place: RowPlace): { rowKey: RowKey; r
   const boxed = box(kek.subkey(WRAP), associated(kek, place), bytes, header);
   const key = keyFrom(bytes);
   const record = Buffer.concat([boxed, commitmentOf(key)], ROW_KEY_BYTES);
-  return { rowKey: new RowKey(kek, key), record };
+  return { rowKey: new RowKey(kek, place, key), record };
 }
 
 /**
@@ -82,7 +98,7 @@ export function openRowKey(kek: TenantKey, place: RowPlace, record: Buffer): Row
   const bytes = unbox(kek.subkey(WRAP), associated(kek, place), record.subarray(0, BOX_END), HEADER_BYTES);
   const key = keyFrom(bytes);
   if (!timingSafeEqual(commitmentOf(key), record.subarray(BOX_END))) throw decryptFailed();
-  return new RowKey(kek, key);
+  return new RowKey(kek, place, key);
 }
 
 function associated(kek: TenantKey, place: RowPlace): Buffer {

@@ -22,4 +22,4 @@
 export { SECRET_BYTES_MAX, secretName } from "./name.ts";
 export type { Rotator } from "./rotation.ts";
 export type { Scope } from "./scope.ts";
-export { createSecrets, type SecretSummary, type Secrets, type SecretsOptions } from "./secrets.ts";
+export { createSecrets, type SecretSummary, type Secrets, type SecretsOptions, type SetOptions } from "./secrets.ts";

@@ -98,7 +98,9 @@ async function rotateLocked(parts: Parts, rotation: Rotation, tx: Transaction): 
     }
   }
   const promoted = await tx.run(PROMOTE, [name, staged.pending]);
-  assert(promoted.length === 1, "whoever holds the lock promotes what it staged");
+  // Only `set` with `abandonRotation` takes a staged value away from whoever holds the lock.
+  if (promoted.length !== 1)
+    throw new RingwallError("secrets.rotation_failed", { detail: { step: "promote", secret: name } });
   tx.invalidate({ kind: "secret", tenant, id: name });
   const facts = { version: staged.pending, kind: rotator.kind, resumed: staged.found };
   await parts.recorder.record(tx, secretEvent("secret.rotated", "success", tenant, actor, name, facts));

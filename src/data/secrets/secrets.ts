@@ -30,6 +30,14 @@ export interface SecretSummary {
   readonly expiresMs: number | null;
 }
 
+/** What a write may ask for. */
+export interface SetOptions {
+  /** From then on reads are refused. */
+  readonly expiresMs?: number;
+  readonly expectedVersion?: number;
+  readonly abandonRotation?: boolean;
+}
+
 /** The secret store: read by name at run time, versioned, rotated in two phases. */
 export interface Secrets {
   /**
@@ -45,13 +53,10 @@ export interface Secrets {
   /**
    * Writes a new version and makes it the one in use.
    * @returns Its number, counted from 1.
+   * @param scope.abandonRotation - Writes over an unfinished rotation: for when its target was set by hand.
    * @throws RingwallError `resource.conflict` when a rotation is unfinished, or `expectedVersion` is not the one in use.
    */
-  set(
-    name: string,
-    value: PlainSecret,
-    scope: Scope & { readonly expiresMs?: number; readonly expectedVersion?: number },
-  ): Promise<number>;
+  set(name: string, value: PlainSecret, scope: Scope & SetOptions): Promise<number>;
   /** Names, versions and ages, 1,000 at a time by name; never values. */
   list(scope: Scope & { readonly after?: string }): Promise<readonly SecretSummary[]>;
   /**
@@ -117,7 +122,7 @@ class SecretStore implements Secrets {
     return await this.#read(tenant, name, scope.actor);
   }
 
-  async set(name: string, value: PlainSecret, scope: Parameters<Secrets["set"]>[2]): Promise<number> {
+  async set(name: string, value: PlainSecret, scope: Scope & SetOptions): Promise<number> {
     const { database, keys, recorder } = this.#options;
     const tenant = this.#admitWriter(name, scope);
     const bytes = secretBytes(value);
@@ -127,15 +132,16 @@ class SecretStore implements Secrets {
       await tx.run(ENSURE, [name]);
       const [pointers] = await tx.run(LOCK_POINTERS, [name]);
       if (pointers === undefined) throw new RingwallError("internal", { detail: { what: "secret row vanished" } });
-      refuseConflict(pointers, scope.expectedVersion);
+      refuseConflict(pointers, scope);
       const next = pointers.latest_version + 1;
       const sealed = await keys.sealValue(tenant, "secrets", secretContext(name, next), bytes);
       const expires = scope.expiresMs === undefined ? null : isoTime(scope.expiresMs);
       await tx.run(ADD_VERSION, [name, next, sealed, expires]);
       await tx.run(POINT_CURRENT, [name, next]);
       tx.invalidate({ kind: "secret", tenant, id: name });
+      const facts = { version: next, abandonedRotation: pointers.pending_version !== null };
       const action = pointers.current_version === null ? "secret.created" : "secret.changed";
-      await recorder.record(tx, secretEvent(action, "success", tenant, scope.actor, name, { version: next }));
+      await recorder.record(tx, secretEvent(action, "success", tenant, scope.actor, name, facts));
       return next;
     });
     bytes.fill(0);
@@ -228,9 +234,9 @@ class SecretStore implements Secrets {
 
 function refuseConflict(
   pointers: { readonly current_version: number | null; readonly pending_version: number | null },
-  expectedVersion: number | undefined,
+  { expectedVersion, abandonRotation = false }: SetOptions,
 ): void {
-  if (pointers.pending_version !== null) {
+  if (pointers.pending_version !== null && !abandonRotation) {
     throw new RingwallError("resource.conflict", {
       message: "a rotation of this secret is unfinished: rotate it again",
     });

@@ -46,7 +46,7 @@ export const ADD_VERSION = statement(
 
 export const POINT_CURRENT = statement(
   "secrets.point_current",
-  "update ringwall.secret set latest_version = $2, current_version = $2 where name = $1",
+  "update ringwall.secret set latest_version = $2, current_version = $2, pending_version = null where name = $1",
 );
 
 export const POINT_PENDING = statement(
