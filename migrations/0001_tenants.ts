@@ -17,6 +17,7 @@ export const migration: Migration = {
 async function createContext(db: Kysely<unknown>): Promise<void> {
   // No policy and no grant to any login but the owner's. `inner_pad` and `outer_pad` are the two key blocks of HMAC
   // (RFC 2104), so that the database needs no loop to verify.
+  // global table context_key: it holds the keys that verify every tenant's context; no login but the owner's reads it.
   await sql`
     create table ringwall.context_key (
       kid        text        not null primary key check (kid ~ '^[a-z0-9]{1,16}$'),

@@ -12,6 +12,7 @@ export const migration: Migration = {
     await createLinks(db);
     await createAttempts(db);
     await createLookups(db);
+    await createTokenLookups(db);
   },
 };
 
@@ -192,7 +193,10 @@ async function createLookups(db: Kysely<unknown>): Promise<void> {
         where t.tenant_id = wanted_tenant;
       end`.execute(db);
   await definerFunction(db, "sign_in_user(text, text)", ["ringwall_app"]);
+}
 
+/** The same for the two one-time tokens. */
+async function createTokenLookups(db: Kysely<unknown>): Promise<void> {
   await sql`
     create function ringwall.login_by_hash(wanted bytea)
       returns table (tenant_id text, login_id uuid, user_id uuid, email text, role text, user_status text,

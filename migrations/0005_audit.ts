@@ -19,6 +19,7 @@ export const migration: Migration = {
     await sequencing(db);
     await peeking(db);
     await moving(db);
+    await settling(db);
     await reading(db);
     await functionRights(db);
   },
@@ -82,6 +83,7 @@ async function tables(db: Kysely<unknown>): Promise<void> {
       primary key (tenant_id, id)
     )`.execute(db);
 
+  // global table audit_sequencer: one row for the installation, reached through definer functions only.
   // One row: which sequencer may append. The epoch fences off one that was paused and believes it still may.
   await sql`
     create table ringwall.audit_sequencer (
@@ -232,7 +234,9 @@ async function moving(db: Kysely<unknown>): Promise<void> {
        order by tenant, position::bigint desc
       on conflict (tenant_id) do update set size = excluded.size, hash = excluded.hash;
     end $$`.execute(db);
+}
 
+async function settling(db: Kysely<unknown>): Promise<void> {
   // A row that is chained already is dropped; one that can never be is kept aside.
   await sql`
     create function ringwall.audit_refuse(p_epoch bigint, p_tenants text[], p_events text[], p_reasons text[]) returns void

@@ -1,13 +1,15 @@
 import { type Kysely, sql } from "kysely";
 import { assert, RingwallError } from "../src/core/index.ts";
 import { migration as tenants } from "./0001_tenants.ts";
+import { migration as keys } from "./0002_keys.ts";
+import { migration as secrets } from "./0003_secrets.ts";
 import { migration as identity } from "./0004_identity.ts";
 import { migration as audit } from "./0005_audit.ts";
 import { migration as input } from "./0006_input.ts";
 import type { Migration } from "./migration.ts";
 
 /** In order. A file that is not listed here does not run. */
-export const MIGRATIONS: readonly Migration[] = [tenants, identity, audit, input];
+export const MIGRATIONS: readonly Migration[] = [tenants, keys, secrets, identity, audit, input];
 
 const LOCK = 7_400_002;
 const NAME_PATTERN = /^\d{4}_[a-z_]+$/;

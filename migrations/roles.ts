@@ -5,6 +5,7 @@ import { assert, type PlainSecret, RingwallError } from "../src/core/index.ts";
 /** The roles that sign in. */
 export type LoginRole = "ringwall_migrate" | "ringwall_app" | "ringwall_worker";
 
+/** What `installRoles` sets up: the database, the passwords, and the host applications' roles. */
 export interface RoleOptions {
   /** The database Ringwall lives in; made when missing. */
   readonly database: string;

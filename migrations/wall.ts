@@ -7,12 +7,12 @@ export type Grants = Readonly<Record<string, readonly ("select" | "insert" | "up
  * Puts the wall around a tenant table: row-level security enabled and forced, one RESTRICTIVE policy that names no role,
  * and for each role one permissive policy and the least grants.
  *
- * @param table - Without its schema; `tenant_id` must be there.
+ * @param table - In the schema `ringwall`, or with its schema (`bank.account`); `tenant_id` must be there.
  * @param grants - Role to commands. A role that is not named reaches nothing.
  * @example await wall(db, "secret_version", { ringwall_app: ["select", "insert"] });
  */
 export async function wall(db: Kysely<unknown>, table: string, grants: Grants): Promise<void> {
-  const name = sql.table(`ringwall.${table}`);
+  const name = sql.table(qualified(table));
   await sql`alter table ${name} enable row level security`.execute(db);
   // FORCE, because without it the table's owner reads every tenant's rows.
   await sql`alter table ${name} force row level security`.execute(db);
@@ -27,18 +27,22 @@ export async function wall(db: Kysely<unknown>, table: string, grants: Grants): 
 
 /** One permissive policy per role, and its grants. */
 export async function grantAll(db: Kysely<unknown>, table: string, grants: Grants): Promise<void> {
-  const name = sql.table(`ringwall.${table}`);
+  const name = sql.table(qualified(table));
   for (const [role, commands] of Object.entries(grants)) {
     await sql`create policy ${sql.id(role)} on ${name} for all to ${sql.id(role)} using (true) with check (true)`.execute(
       db,
     );
-    await sql`grant ${sql.join(commands.map((command) => sql.raw(COMMANDS[command])))} on ${name} to ${sql.id(role)}`.execute(
+    await sql`grant ${sql.join(commands.map((command) => COMMANDS[command]))} on ${name} to ${sql.id(role)}`.execute(
       db,
     );
   }
 }
 
-const COMMANDS = { select: "select", insert: "insert", update: "update", delete: "delete" } as const;
+function qualified(table: string): string {
+  return table.includes(".") ? table : `ringwall.${table}`;
+}
+
+const COMMANDS = { select: sql`select`, insert: sql`insert`, update: sql`update`, delete: sql`delete` } as const;
 
 /**
  * Hands a SECURITY DEFINER function to `ringwall_definer`, which bypasses row-level security, and lets only the named
@@ -47,6 +51,7 @@ const COMMANDS = { select: "select", insert: "insert", update: "update", delete:
  * @param signature - As in `name(text, integer)`, without the schema. A constant of the migration.
  */
 export async function definerFunction(db: Kysely<unknown>, signature: string, roles: readonly string[]): Promise<void> {
+  // tidy-allow(sql): a signature is a constant of a migration, and no quoting function takes one with its parameter types.
   const name = sql.raw(`ringwall.${signature}`);
   await sql`revoke all on function ${name} from public`.execute(db);
   for (const role of roles) await sql`grant execute on function ${name} to ${sql.id(role)}`.execute(db);

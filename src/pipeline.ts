@@ -107,6 +107,7 @@ export interface Guard {
   completed(exchange: Exchange, outcome: Completion): void;
 }
 
+/** How an exchange ended. */
 export interface Completion {
   readonly status: number;
   readonly bytes: number;

@@ -74,7 +74,7 @@ const around = [
     ["^src/$1/", ...FACES, ...HARNESS],
     "^$",
   ),
-  only("bench-and-test-import-faces", "^(bench|test)/", ["^$1/", ...FACES, "^(apps|examples)/"], "^$"),
+  only("bench-and-test-import-faces", "^(bench|test)/", ["^$1/", ...FACES, ...HARNESS, "^(apps|examples)/"], "^$"),
   only("tools-import-faces", "^tools/", ["^tools/", ...FACES], "^$"),
 ];
 

@@ -38,14 +38,25 @@ const SQL_SHAPE = new RegExp(
   "i",
 );
 const SUPERVISION = /^(kill|pid|platform|arch|getuid)$/;
+// Hashes are left out here: of the hashes compared as buffers, those of the audit chain are public.
+const SECRET_BUFFER_NAME = /(token|mac|signature)$/i;
 const SECRET_NAME = /(token|mac|hash|signature)$/i;
+
+/** A body of a function is put together from named constants, and no request ever reaches a migration. */
+const isMigrationConstant = (node: ts.Node): boolean =>
+  ts.isIdentifier(node) &&
+  /^[A-Z][A-Z0-9_]+$/.test(node.text) &&
+  node.getSourceFile().fileName.startsWith("migrations/");
 
 /** What a string expression says, with `?` for each value; undefined for anything that is not a string put together. */
 function builtText(node: ts.Node): { text: string; built: boolean } | undefined {
   if (ts.isStringLiteralLike(node)) return { text: node.text, built: false };
   if (ts.isParenthesizedExpression(node)) return builtText(node.expression);
   if (ts.isTemplateExpression(node)) {
-    return { text: node.head.text + node.templateSpans.map((span) => `?${span.literal.text}`).join(""), built: true };
+    return {
+      text: node.head.text + node.templateSpans.map((span) => `?${span.literal.text}`).join(""),
+      built: !node.templateSpans.every((span) => isMigrationConstant(span.expression)),
+    };
   }
   if (!ts.isBinaryExpression(node) || node.operatorToken.kind !== ts.SyntaxKind.PlusToken) return undefined;
   const sides = [builtText(node.left), builtText(node.right)];
@@ -56,7 +67,9 @@ function builtText(node: ts.Node): { text: string; built: boolean } | undefined 
   };
 }
 
-function checkSql(node: ts.Node, report: Report): void {
+function checkSql(node: ts.Node, place: Place, report: Report): void {
+  // A test attacks and plants as the database's owner; nothing of a request is near it.
+  if (place.isTest) return;
   const at = node.getStart();
   if (ts.isTemplateExpression(node) || ts.isBinaryExpression(node)) {
     const isPart = ts.isBinaryExpression(node.parent) && node.parent.operatorToken.kind === ts.SyntaxKind.PlusToken;
@@ -103,7 +116,8 @@ function checkSecretComparison(node: ts.Node, place: Place, report: Report): voi
     ts.isPropertyAccessExpression(node.expression) &&
     node.expression.name.text === "equals"
   ) {
-    if (SECRET_NAME.test(lastName(node.expression.expression))) report("secret-comparison", node.getStart(), message);
+    if (SECRET_BUFFER_NAME.test(lastName(node.expression.expression)))
+      report("secret-comparison", node.getStart(), message);
   }
 }
 
@@ -190,7 +204,7 @@ export function checkSyntax(file: string, text: string, report: Report): void {
   const place = placeOf(file);
   const source = ts.createSourceFile(file, text, ts.ScriptTarget.Latest, true);
   const visit = (node: ts.Node): void => {
-    checkSql(node, report);
+    checkSql(node, place, report);
     checkSecretComparison(node, place, report);
     checkHiddenInput(node, place, report);
     checkDangerous(node, place, report);

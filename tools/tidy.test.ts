@@ -9,7 +9,7 @@ function rulesBroken(file: string, content: string): string[] {
   const folder = path.posix.dirname(file);
   const tree = new Map([[file, content]]);
   if (folder.startsWith("src/") && !file.endsWith("index.ts")) tree.set(`${folder}/index.ts`, FACE);
-  if (folder === "migrations") tree.set("migrations/index.ts", `import "./${path.posix.basename(file)}";\n`);
+  if (folder === "migrations") tree.set("migrations/migrate.ts", `import "./${path.posix.basename(file)}";\n`);
   return tidy(tree).map((finding) => finding.rule);
 }
 
@@ -49,6 +49,12 @@ const bans: [rule: string, bad: [string, string], good: [string, string]][] = [
     [SRC, 'import { createCipheriv } from "node:crypto";'],
     ["src/data/keys/envelope.ts", "createCipheriv();"],
   ],
+  [
+    "sql",
+    ["migrations/context.ts", "const body = `select ${now} from x`;"],
+    ["migrations/context.ts", "`select ${NOW_MS} from x`;"],
+  ],
+  ["sql", [SRC, "run(`select ${COLUMNS} from x`);"], ["src/data/keys/a.test.ts", "run(`drop table ${quoted}`);"]],
   ["cipher", [SRC, "crypto.createDecipheriv(a);"], ["bench/tax/a.ts", "crypto.createDecipheriv(a);"]],
   ["tls", [SRC, "connect({ rejectUnauthorized: false });"], [SRC, "connect({ rejectUnauthorized: true });"]],
   ["error-code", [SRC, 'throw new Error("no");'], [SRC, 'throw new RingwallError("internal");']],
@@ -116,7 +122,7 @@ describe("tidy refuses what the style forbids", () => {
   test("a migration that is not in the list is refused", () => {
     const tree = new Map([
       ["migrations/0001_a.ts", ""],
-      ["migrations/index.ts", 'import "./0002_b.ts";'],
+      ["migrations/migrate.ts", 'import "./0002_b.ts";'],
     ]);
     expect(tidy(tree).map((finding) => finding.rule)).toEqual(["migration"]);
   });

@@ -17,9 +17,12 @@ export function recorded(machine: Partial<Machine> = {}, over: Partial<Context> 
   const err: string[] = [];
   const facts: Machine = {
     nodeVersion: "24.21.0",
+    // tidy-allow(process): a fixture describes the machine that runs the tests.
     nodePath: process.execPath,
     platform: "linux-x64",
+    // tidy-allow(process): a fixture describes the machine that runs the tests.
     uid: process.geteuid?.() ?? -1,
+    // tidy-allow(process): a fixture describes the machine that runs the tests.
     pid: process.pid,
     cwd: "/nowhere",
     home: "/nowhere/home",

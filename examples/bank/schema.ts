@@ -104,7 +104,4 @@ export const CREATE_DOCUMENT = statement(
   `insert into bank.document (document_id, owner_id, title, body) values ($1, $2, $3, $4)`,
 );
 
-export const DELETE_DOCUMENT = statement(
-  "bank.delete_document",
-  `delete from bank.document where document_id = $1`,
-);
+export const DELETE_DOCUMENT = statement("bank.delete_document", `delete from bank.document where document_id = $1`);

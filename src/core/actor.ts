@@ -41,6 +41,7 @@ export type SystemCapability =
   | "identity.sign_in"
   | "keys.manage"
   | "secrets.read"
+  | "secrets.write"
   | "secrets.rotate"
   | "audit.sequence"
   | "audit.verify"

@@ -31,6 +31,7 @@ export const AUDIT_ACTIONS = [
   "key.created",
   "key.rotated",
   "secret.created",
+  "secret.changed",
   "secret.read",
   "secret.rotated",
   "secret.rotation_failed",

@@ -8,11 +8,11 @@ export type SqlValue = string | number | bigint | boolean | null | Buffer | read
  * One SQL statement, written out as a constant. `name` is unique per text: the server prepares it once per connection.
  * Values travel as bind parameters only; nothing of a request is ever part of `text`.
  */
-export interface Statement<Row extends object = Record<string, unknown>> {
+export interface Statement<Row extends object = object> {
   readonly name: string;
   readonly text: string;
   /** Carries the row type; never present at run time. */
-  readonly row?: Row;
+  readonly row?: Row | undefined;
 }
 
 /** Declares a statement. @example const READ = statement<{ balance: bigint }>("bank.read", "select balance from ..."); */

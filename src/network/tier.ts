@@ -13,8 +13,10 @@ export interface TierFacts {
 /** 0 is nobody. 1 any signed-in person, 2 on a managed device, 3 at an expected place, 4 with full posture. */
 export type Tier = 0 | 1 | 2 | 3 | 4;
 
+/** What is missing for a higher tier. */
 export type TierReason = "not_authenticated" | "device_not_managed" | "location_not_accepted" | "posture_not_fulfilled";
 
+/** The tier, and what keeps it from being higher. */
 export interface TierDecision {
   readonly tier: Tier;
   /** What keeps the request from the next tiers, in their order; empty at tier 4. */

@@ -52,6 +52,7 @@ export interface Visit {
   rate: RateOutcome | undefined;
 }
 
+/** The perimeter's checks, in their order. */
 export type PerimeterStepName = "address" | "rate" | "protocol" | "host" | "origin" | "csrf";
 
 /** One named check. Refuses by throwing a RingwallError. */

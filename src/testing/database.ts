@@ -37,7 +37,7 @@ export interface TestDatabase {
     query<Row extends object = Record<string, unknown>>(
       text: string,
       values?: readonly unknown[],
-    ): Promise<{ readonly rows: readonly Row[] }>;
+    ): Promise<readonly Row[]>;
   };
   readonly bus: PostgresBus;
   readonly clock: Clock;
@@ -79,7 +79,7 @@ export async function testDatabase(options: { connectionsMax?: number } = {}): P
     target,
     owner: {
       async query<Row extends object>(text: string, values: readonly unknown[] = []) {
-        return await owner.query<Row>(text, [...values]);
+        return (await owner.query<Row>(text, [...values])).rows;
       },
     },
     async createTenant(id, title = `Tenant ${id}`) {

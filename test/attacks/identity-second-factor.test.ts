@@ -1,6 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { TenantId } from "../../src/core/index.ts";
-import { type IdentityStage, identityStage, loginToken, ORIGIN, PASSWORD, type Person } from "../identity-stage.ts";
+import {
+  type IdentityStage,
+  identityStage,
+  loginToken,
+  ORIGIN,
+  PASSWORD,
+  type Person,
+} from "../../src/testing/identity-stage.ts";
 
 // Guessing and replaying second factors (FLAWS 17, 18), below HTTP.
 
@@ -98,7 +105,7 @@ describe("guessing codes", () => {
     const login = await begin();
     const wrong = olga.app.wrong();
     await Promise.allSettled(Array.from({ length: 100 }, () => give(login, wrong)));
-    const { rows } = await stage.owner.query(
+    const rows = await stage.owner.query(
       "select failed from ringwall.attempt where scope = 'code' and tenant_id = $1",
       [bank],
     );
@@ -116,7 +123,7 @@ describe("guessing codes", () => {
 
 describe("the seed", () => {
   test("is stored sealed (flaw 18)", async () => {
-    const { rows } = await stage.owner.query("select seed from ringwall.totp_factor");
+    const rows = await stage.owner.query("select seed from ringwall.totp_factor");
     const seed = rows[0]?.["seed"];
     expect(Buffer.isBuffer(seed) && seed.length).toBeGreaterThan(20);
   });

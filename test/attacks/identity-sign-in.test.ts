@@ -9,7 +9,7 @@ import {
   PASSWORD,
   type Person,
   sessionToken,
-} from "../identity-stage.ts";
+} from "../../src/testing/identity-stage.ts";
 
 // The founding document's mistakes around signing in (FLAWS 2, 3, 7, 8, 11 to 17, 19, 20, 35), below HTTP.
 
@@ -55,7 +55,7 @@ describe("before the second factor", () => {
     const before = await stage.owner.query(count, [olga.user]);
     const opened = await stage.identity.giveCode(login, olga.app.code(), ORIGIN);
     const after = await stage.owner.query(count, [olga.user]);
-    expect(Number(after.rows[0]?.["n"]) - Number(before.rows[0]?.["n"])).toBe(1);
+    expect(Number(after[0]?.["n"]) - Number(before[0]?.["n"])).toBe(1);
     expect(await authenticate(opened.token.open())).toMatchObject({ aal: 2, user: olga.user, role: "owner" });
   });
 
@@ -78,7 +78,7 @@ describe("before the second factor", () => {
 
 describe("session tokens", () => {
   test("are stored only as keyed hashes, and the public id is not one (flaw 7)", async () => {
-    const { rows } = await stage.owner.query("select * from ringwall.session");
+    const rows = await stage.owner.query("select * from ringwall.session");
     const stored = JSON.stringify(rows, (_, value: unknown) =>
       Buffer.isBuffer(value) ? value.toString("latin1") : value,
     );
@@ -145,7 +145,7 @@ describe("unknown, wrong, disabled, suspended and locked accounts", () => {
     expect(last).toMatchObject({ outcome: "failure", facts: { scope: "password", refused: false } });
     expect(last?.facts?.["account"]).toMatch(/^[0-9a-f]{32}$/);
     expect(JSON.stringify(stage.events)).not.toContain("hunter2");
-    const { rows } = await stage.owner.query("select encode(account, 'escape') as account from ringwall.attempt");
+    const rows = await stage.owner.query("select encode(account, 'escape') as account from ringwall.attempt");
     expect(JSON.stringify(rows)).not.toContain("hunter2");
   });
 });
@@ -176,7 +176,7 @@ describe("lockout", () => {
     const stored = await stage.owner.query("select password_hash from ringwall.user_account where user_id = $1", [
       gina.user,
     ]);
-    const hash = String(stored.rows[0]?.["password_hash"]);
+    const hash = String(stored[0]?.["password_hash"]);
     const before = stage.verified.length;
     await Promise.allSettled(
       Array.from({ length: 100 }, (_, index) => signIn(gina.email, `guess number ${index} of many`)),
@@ -213,7 +213,7 @@ describe("lockout", () => {
     expect(locked).toMatchObject({ targets: [], facts: { failures: 5 } });
     stage.advance(WINDOW_MS + 1);
     for (let name = 0; name < 200; name += 1) await signIn(`spray${name}@example.test`).catch(() => undefined);
-    const { rows } = await stage.owner.query(
+    const rows = await stage.owner.query(
       "select count(*)::int as n from ringwall.attempt where ends_at <= $1 and tenant_id = $2",
       [new Date(stage.clock()).toISOString(), bankA],
     );

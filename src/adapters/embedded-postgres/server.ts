@@ -9,6 +9,7 @@ import { initialise, PG_HBA, readSuperuserSecret, SUPERUSER, writeOwned } from "
 import { claimFolder, errorCode, findPostmaster, isReady, SHUTDOWN_MS, shutDown } from "./process.ts";
 import { chooseSocketFolder } from "./socket-folder.ts";
 
+/** Where the cluster lives and how the server runs. */
 export interface EmbeddedPostgresOptions {
   /** Holds everything: the cluster, the superuser's secret, the socket, the log. Created when missing. */
   readonly dataDir: string;
@@ -21,6 +22,7 @@ export interface EmbeddedPostgresOptions {
   readonly log: Logger;
 }
 
+/** A running server that this process started. */
 export interface EmbeddedPostgres {
   /** The folder of the unix socket; `pg` takes it as `host`. */
   readonly host: string;

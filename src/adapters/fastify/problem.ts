@@ -31,6 +31,7 @@ export function asRingwallError(error: unknown): RingwallError {
   return new RingwallError(foreign ?? "internal", { cause: error });
 }
 
+/** The problem document of an error: code and title, never a reason. */
 export function problem(error: RingwallError, requestId: string): Problem {
   const { status, title } = ERROR_CODES[error.code];
   const base = { type: `urn:ringwall:error:${error.code}`, title, status, code: error.code, request_id: requestId };

@@ -25,6 +25,7 @@ export class Answer<Body = unknown> {
   }
 }
 
+/** The methods a route may take. HEAD and OPTIONS are answered by the perimeter alone. */
 export type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 
 /** One route, as the server registers it and as the API description shows it. */

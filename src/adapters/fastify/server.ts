@@ -1,10 +1,11 @@
+import type { Server } from "node:http";
 import type { Socket } from "node:net";
 import Fastify, {
   type FastifyError,
+  type FastifyHttpOptions,
   type FastifyInstance,
   type FastifyReply,
   type FastifyRequest,
-  type FastifyServerOptions,
 } from "fastify";
 import { RingwallError, uuidv7 } from "../../core/index.ts";
 import { type Exchange, type Guard, type RoutePolicy, runSteps, type Step } from "../../pipeline.ts";
@@ -31,6 +32,7 @@ const KEEP_ALIVE_MS = 65_000;
 const HEADER_BYTES_MAX = 16_384;
 const PARAM_CHARS_MAX = 200;
 
+/** What sets one listening server apart from another. */
 export interface ServerOptions {
   /** True for the local administration socket alone: its file mode is the credential. */
   readonly operator?: boolean;
@@ -73,7 +75,7 @@ export function createServer(guard: Guard, options: ServerOptions = {}): Fastify
   return app;
 }
 
-function serverOptions(guard: Guard): FastifyServerOptions {
+function serverOptions(guard: Guard): FastifyHttpOptions<Server> {
   return {
     logger: false,
     bodyLimit: guard.bodyBytesMax,
@@ -85,8 +87,8 @@ function serverOptions(guard: Guard): FastifyServerOptions {
     exposeHeadRoutes: false,
     requestIdHeader: false,
     genReqId: () => uuidv7(guard.clock()),
-    routerOptions: { maxParamLength: PARAM_CHARS_MAX, caseSensitive: true, ignoreTrailingSlash: false },
     http: { maxHeaderSize: HEADER_BYTES_MAX, insecureHTTPParser: false },
+    routerOptions: { maxParamLength: PARAM_CHARS_MAX, caseSensitive: true, ignoreTrailingSlash: false },
     clientErrorHandler: (error, socket) => answerUnparsed(error, socket, guard),
     frameworkErrors: (error, request, reply) => {
       // Before hooks ran: the router refused the address itself.
@@ -168,7 +170,10 @@ function sendProblem(error: RingwallError, request: FastifyRequest, reply: Fasti
   if (error.retryAfterSeconds !== undefined) void reply.header("retry-after", String(error.retryAfterSeconds));
   // RFC 9110, 11.6.1: a 401 names the scheme. The session is a bearer token in a cookie or in this header.
   if (error.status === 401) void reply.header("www-authenticate", "Bearer");
-  return reply.code(error.status).type("application/problem+json").send(JSON.stringify(problem(error, request.id)));
+  return reply
+    .code(error.status)
+    .type("application/problem+json")
+    .send(JSON.stringify(problem(error, request.id)));
 }
 
 function finish(app: FastifyInstance, guard: Guard): void {
@@ -193,7 +198,8 @@ function answerUnparsed(error: Error & { code?: string }, socket: Socket, guard:
     socket.destroy();
     return;
   }
-  const refusal = asRingwallError(error).code === "internal" ? new RingwallError("request.malformed") : asRingwallError(error);
+  const refusal =
+    asRingwallError(error).code === "internal" ? new RingwallError("request.malformed") : asRingwallError(error);
   const body = JSON.stringify(problem(refusal, uuidv7(guard.clock())));
   socket.end(
     `HTTP/1.1 ${refusal.status} Refused\r\ncontent-type: application/problem+json\r\n` +

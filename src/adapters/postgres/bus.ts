@@ -3,8 +3,8 @@ import type pg from "pg";
 import { z } from "zod";
 import { type Bus, type Invalidation, isTenantId, type Logger, type TenantId } from "../../core/index.ts";
 import { openClient, type Target } from "./connect.ts";
-import { INVALIDATION_CHANNEL } from "./transaction.ts";
 
+/** The bus of one process; close it before the process ends. */
 export interface PostgresBus extends Bus {
   close(): Promise<void>;
 }
@@ -95,7 +95,7 @@ class ListeningBus implements PostgresBus {
       client.on("notification", (message) => {
         this.#deliver(message.payload ?? "");
       });
-      await client.query(`listen ${INVALIDATION_CHANNEL}`);
+      await client.query("listen ringwall_invalidation");
     } catch (error) {
       client?.connection.stream.destroy();
       this.#log.warn({ code: error instanceof Error ? error.name : "" }, "the invalidation bus is not connected");

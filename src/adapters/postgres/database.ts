@@ -20,6 +20,7 @@ import { CONNECTIONS_MAX, type Member, Pool } from "./pool.ts";
 import { TenantTransaction } from "./transaction.ts";
 import type { Step, StepResult } from "./wire.ts";
 
+/** One role on one PostgreSQL, and how its contexts are signed. */
 export interface PostgresOptions {
   readonly target: Target;
   /** Signs the tenant contexts this role works under. */
@@ -29,6 +30,7 @@ export interface PostgresOptions {
   readonly connectionsMax?: number;
 }
 
+/** The `Database` port, and what a rotation of its credential needs. */
 export interface PostgresDatabase extends Database {
   /** Replaces every connection, after the credential was rotated; those in use when their work is done. */
   renew(): void;
@@ -97,9 +99,9 @@ class Postgres implements PostgresDatabase {
   }
 
   async lookup<Row extends object>(name: Lookup, values: readonly SqlValue[]): Promise<Row | undefined> {
-    const what = LOOKUPS[name][values.length];
-    assert(what !== undefined, "a lookup takes one to three values");
-    const rows = await this.#alone<Row>(undefined, what as Statement<Row>, values);
+    const { parameters, call } = LOOKUPS[name];
+    assert(values.length === parameters, "a lookup gets its values");
+    const rows = await this.#alone<Row>(undefined, call as Statement<Row>, values);
     assert(rows.length <= 1, "a lookup finds one row at most");
     return rows[0];
   }
@@ -176,19 +178,17 @@ async function pause(attempt: number): Promise<void> {
   await delay(RETRY_MS * attempt * (0.5 + randomBytes(1).readUInt8() / 256));
 }
 
-function lookupStatements(name: Lookup): readonly (Statement | undefined)[] {
-  return [
-    undefined,
-    statement(`lookup.${name}.1`, `select * from ringwall.${name}($1)`),
-    statement(`lookup.${name}.2`, `select * from ringwall.${name}($1, $2)`),
-    statement(`lookup.${name}.3`, `select * from ringwall.${name}($1, $2, $3)`),
-  ];
-}
-
-const LOOKUPS: Readonly<Record<Lookup, readonly (Statement | undefined)[]>> = {
-  session_by_hash: lookupStatements("session_by_hash"),
-  sign_in_user: lookupStatements("sign_in_user"),
-  tenant_by_id: lookupStatements("tenant_by_id"),
-  link_by_hash: lookupStatements("link_by_hash"),
-  login_by_hash: lookupStatements("login_by_hash"),
+/** Each narrow function with the parameters it has; a call with another number of values is a bug of ours. */
+const LOOKUPS: Readonly<Record<Lookup, { readonly parameters: number; readonly call: Statement }>> = {
+  session_by_hash: {
+    parameters: 1,
+    call: statement("lookup.session_by_hash", "select * from ringwall.session_by_hash($1)"),
+  },
+  sign_in_user: {
+    parameters: 2,
+    call: statement("lookup.sign_in_user", "select * from ringwall.sign_in_user($1, $2)"),
+  },
+  tenant_by_id: { parameters: 1, call: statement("lookup.tenant_by_id", "select * from ringwall.tenant_by_id($1)") },
+  link_by_hash: { parameters: 1, call: statement("lookup.link_by_hash", "select * from ringwall.link_by_hash($1)") },
+  login_by_hash: { parameters: 1, call: statement("lookup.login_by_hash", "select * from ringwall.login_by_hash($1)") },
 };

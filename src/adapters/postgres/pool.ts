@@ -1,4 +1,4 @@
-import { type Clock, RingwallError, type SqlValue, statement, type TenantId } from "../../core/index.ts";
+import { assert, type Clock, RingwallError, type SqlValue, statement, type TenantId } from "../../core/index.ts";
 import { CONTEXT_LIFE_MS, type ContextSigner } from "../../data/tenants/index.ts";
 import { openClient, STATEMENT_MS, type Target } from "./connect.ts";
 import { unavailable } from "./errors.ts";
@@ -251,7 +251,7 @@ export class Pool {
         "select pg_catalog.pg_backend_pid() as pid, pg_catalog.date_part('epoch', pg_catalog.clock_timestamp()) * 1000 as now_ms",
       );
       const row = rows[0];
-      if (row === undefined) throw new Error("the server did not say who it is");
+      assert(row !== undefined, "the server says who it is");
       const aheadMs = row.now_ms - (beforeMs + this.#clock()) / 2;
       const wire = new Wire(client, row.pid, this.#clock, () => {
         this.#drop(member);

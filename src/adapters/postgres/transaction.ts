@@ -12,16 +12,14 @@ import { translate, unavailable } from "./errors.ts";
 import type { Member } from "./pool.ts";
 import type { Step, StepResult } from "./wire.ts";
 
-/** Invalidations travel on this channel as a JSON array of kind, tenant and id. */
-export const INVALIDATION_CHANNEL = "ringwall_invalidation";
-
 /** Statements one transaction may issue without waiting, and put off until its commit. */
 const QUEUE_MAX = 10_000;
 
 const BEGIN = statement("ringwall.begin", "begin");
 const COMMIT = statement("ringwall.commit", "commit");
 const ROLLBACK = statement("ringwall.rollback", "rollback");
-const NOTIFY = statement("ringwall.notify", `select from pg_catalog.pg_notify('${INVALIDATION_CHANNEL}', $1)`);
+// Invalidations travel on this channel as a JSON array of kind, tenant and id; the bus listens there.
+const NOTIFY = statement("ringwall.notify", "select from pg_catalog.pg_notify('ringwall_invalidation', $1)");
 
 interface Pending {
   readonly step: Step;

@@ -31,6 +31,7 @@ export const RedisConfig = z.strictObject({
 });
 export type RedisConfig = z.output<typeof RedisConfig>;
 
+/** A live connection, and the counters on it. */
 export interface RedisConnection {
   readonly counters: RedisCounters;
   /** True while the server can be asked. When false, `take` refuses at once. */

@@ -16,6 +16,7 @@ export interface ScriptRunner {
   runText(text: string, keys: readonly string[], values: readonly string[]): Promise<unknown>;
 }
 
+/** The counter store on one Redis. */
 export interface RedisCounters extends CounterStore {
   take(buckets: readonly Bucket[]): Promise<Taken>;
 }

@@ -14,6 +14,7 @@ export const PERMISSIONS = [
   "admin:settings",
   "tenant:manage",
 ] as const;
+/** One of `PERMISSIONS`. */
 export type Permission = (typeof PERMISSIONS)[number];
 
 /** The four roles with exactly the founding document's permissions. A person has one role in a tenant. */
@@ -32,6 +33,7 @@ export const ROLES = {
   ],
   owner: PERMISSIONS,
 } as const satisfies Record<string, readonly Permission[]>;
+/** One of `ROLES`. */
 export type Role = keyof typeof ROLES;
 
 // Sets in a map with no prototype behind it: a role called "constructor" must not find anything.
@@ -40,10 +42,12 @@ const HELD: ReadonlyMap<string, ReadonlySet<string>> = new Map(
 );
 const KNOWN: ReadonlySet<string> = new Set(PERMISSIONS);
 
+/** For roles that come from outside: a request body, a row. */
 export function isRole(text: unknown): text is Role {
   return typeof text === "string" && HELD.has(text);
 }
 
+/** For permissions that come from outside: a policy file, a row. */
 export function isPermission(text: unknown): text is Permission {
   return typeof text === "string" && KNOWN.has(text);
 }

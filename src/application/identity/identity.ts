@@ -135,6 +135,10 @@ export class Identity {
   }
 }
 
+/**
+ * Identity over its ports. Listens to the bus from now on; `close` when done.
+ * @example const principal = await createIdentity(options).authenticate(token);
+ */
 export function createIdentity(options: IdentityOptions): Identity {
   return new Identity(options);
 }

@@ -56,6 +56,7 @@ export interface LoginPending {
   readonly expiresMs: number;
 }
 
+/** What a right first factor leads to. */
 export type SignedIn = SessionOpened | LoginPending;
 
 export function anonymous(tenant: TenantId): AnonymousActor {

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { PLATFORM_TENANT, type TenantId } from "../../core/index.ts";
 import {
   finish,
   type IdentityStage,
@@ -7,8 +8,7 @@ import {
   ORIGIN,
   PASSWORD,
   type Person,
-} from "../../../test/identity-stage.ts";
-import { PLATFORM_TENANT, type TenantId } from "../../core/index.ts";
+} from "../../testing/identity-stage.ts";
 import type { Role } from "../access/index.ts";
 import { requests } from "./index.ts";
 
@@ -157,7 +157,7 @@ describe("roles", () => {
       "select count(*)::int as n from ringwall.user_account where tenant_id = $1 and role = 'owner'",
       [bank],
     );
-    expect(owners.rows[0]?.["n"]).toBe(1);
+    expect(owners[0]?.["n"]).toBe(1);
   });
 
   test("of another tenant's person answer as those of nobody", async () => {

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Bus, Database, TenantId } from "../../core/index.ts";
 import {
   type IdentityStage,
   identityStage,
@@ -6,8 +7,7 @@ import {
   PASSWORD,
   type Person,
   sessionToken,
-} from "../../../test/identity-stage.ts";
-import type { Bus, Database, TenantId } from "../../core/index.ts";
+} from "../../testing/identity-stage.ts";
 import { createIdentity, type Identity } from "./index.ts";
 import { addressPrefix, shownUserAgent } from "./parts.ts";
 
@@ -164,6 +164,23 @@ describe("a session ends", () => {
     await expect(authenticate(two)).rejects.toMatchObject(REQUIRED);
     await expect(authenticate(three)).rejects.toMatchObject(REQUIRED);
   });
+});
+
+test("a revocation on one node is heard by another that holds the session in memory", async () => {
+  const { database } = counting();
+  const other = createIdentity({ ...stage.options, database });
+  const token = await signIn();
+  const principal = await other.authenticate(token);
+  expect(other.authenticate(token)).toBe(principal);
+  const heard = new Promise<void>((resolve) => {
+    stage.bus.subscribe((message) => {
+      if (message.id === principal.session) resolve();
+    });
+  });
+  await stage.identity.revokeSession(principal, principal.session);
+  await heard;
+  await expect(authenticate(token, other)).rejects.toMatchObject(REQUIRED);
+  other.close();
 });
 
 test("nobody lists or revokes the sessions of others without the right to", async () => {

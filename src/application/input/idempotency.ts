@@ -6,6 +6,7 @@ import {
   type Clock,
   type Database,
   encodeTuple,
+  equalSecret,
   isoTime,
   RingwallError,
   type SystemActor,
@@ -103,7 +104,7 @@ export async function claimIdempotency(tx: Transaction, request: IdempotentReque
   const expired = isoTime(nowMs - IDEMPOTENCY_SECONDS * 1_000);
   const [row] = await tx.run(CLAIM, [actor, request.key, request.hash, isoTime(nowMs), expired]);
   assert(row !== undefined, "a claim returns its row");
-  if (!row.request_hash.equals(request.hash)) throw new RingwallError("idempotency.conflict");
+  if (!equalSecret(row.request_hash, request.hash)) throw new RingwallError("idempotency.conflict");
   if (row.status !== null) {
     assert(row.body !== null, "a stored outcome has a body");
     return { kind: "replay", outcome: { status: row.status, body: row.body } };

@@ -81,7 +81,7 @@ describe("an idempotency key", () => {
     expect((await act(actor, request)).replayed).toBe(false);
     nowMs += 86_400_000;
     for (let index = 0; index < 200; index += 1) await act(actor, idempotentRequest(`fresh-${index}`, "a"));
-    const { rows } = await data.owner.query(
+    const rows = await data.owner.query(
       "select count(*)::int as n from ringwall.idempotency where tenant_id = $2 and created_at <= $1",
       [new Date(nowMs - 86_400_000).toISOString(), bank],
     );
@@ -101,7 +101,7 @@ describe("an idempotency key", () => {
     expect(results.filter((one) => !one.replayed)).toHaveLength(1);
     expect(new Set(results.map((one) => one.outcome.body))).toEqual(new Set(["7"]));
     // Counted once, though twenty tried; the others were over the limit, and still got the answer.
-    const { rows } = await data.owner.query("select sum::text from ringwall.velocity where scope = 'once'");
+    const rows = await data.owner.query("select sum::text from ringwall.velocity where scope = 'once'");
     expect(rows).toEqual([{ sum: "7" }]);
     await expect(once(idempotentRequest("k6", "b"), 1n)).rejects.toMatchObject({ code: "idempotency.conflict" });
     await expect(once(idempotentRequest("k7", "a"), 7n)).rejects.toMatchObject({ code: "access.velocity_exceeded" });
@@ -135,7 +135,7 @@ describe("velocity", () => {
         expect(sum).toBeLessThanOrEqual(1_000n);
         const refused = amounts.filter((_, index) => results[index]?.status === "rejected");
         for (const amount of refused) expect(sum + amount).toBeGreaterThan(1_000n);
-        const { rows } = await data.owner.query("select sum::text, count from ringwall.velocity where actor = $1", [
+        const rows = await data.owner.query("select sum::text, count from ringwall.velocity where actor = $1", [
           `user:${actor.user}`,
         ]);
         expect(rows[0]).toEqual({ sum: String(sum), count: passed.length });

@@ -17,6 +17,7 @@ export interface StoredRow extends RowPlace {
   readonly rowKey: Buffer;
 }
 
+/** Where one sealed column stands, and the bytes found there. */
 export interface StoredColumn extends StoredRow {
   readonly column: string;
 }
@@ -42,6 +43,7 @@ export interface Fields {
   open(tenant: TenantId, place: StoredColumn, sealed: Buffer): string | Promise<string>;
 }
 
+/** A row's key record and its sealed columns, as they are stored. */
 export interface SealedRow<Column extends string> {
   readonly rowKey: Buffer;
   readonly sealed: Record<Column, Buffer>;

@@ -4,6 +4,7 @@ import { assert, type ErrorDetail, RingwallError, randomBytes } from "../../core
 /** NIST SP 800-38D: the nonce length GCM is defined for without hashing, and the only tag length we accept. */
 export const NONCE_BYTES = 12;
 export const TAG_BYTES = 16;
+/** What sealing adds to the plaintext: nonce and tag. */
 export const BOX_OVERHEAD_BYTES = NONCE_BYTES + TAG_BYTES;
 export const KEY_BYTES = 32;
 

@@ -27,3 +27,4 @@ export { mintRowKey, openRowKey, ROW_KEY_BYTES, type RowKey, type RowPlace, rowK
 export { databaseKeyStore, type KeyStore, type WrappedKey } from "./store.ts";
 export { type KeyPurpose, type ServicePurpose, TenantKey, type TenantPurpose } from "./tenant-key.ts";
 export { createKeys, type Keys, type KeysOptions, recordedMasterId } from "./tree.ts";
+export { cacheKey, type Kept, WarmCache } from "./warm-cache.ts";

@@ -4,6 +4,7 @@ import { subkeyOf } from "./derive.ts";
 
 /** What a tenant's keys are for. One key each, so that rotating or destroying one does not force the others. */
 export const TENANT_PURPOSES = ["data", "index", "vault", "secrets", "objects", "audit", "identity"] as const;
+/** Purposes of a tenant's keys. */
 export type TenantPurpose = (typeof TENANT_PURPOSES)[number];
 
 /** Keys of the installation itself, under the platform tenant. `anchor` ties a database to its master key. */
@@ -14,7 +15,9 @@ export const SERVICE_PURPOSES = [
   "attempt-pepper",
   "audit-commitment",
 ] as const;
+/** Purposes of Ringwall's own keys, under the platform tenant. */
 export type ServicePurpose = (typeof SERVICE_PURPOSES)[number];
+/** What a key is for; keys of different purposes are never derived from one another. */
 export type KeyPurpose = TenantPurpose | ServicePurpose;
 
 // Labels are constants of the code. More than a few on one key means that somebody made them of data.

@@ -1,5 +1,4 @@
 import { timingSafeEqual } from "node:crypto";
-import { LRUCache } from "lru-cache";
 import {
   type Actor,
   assert,
@@ -15,6 +14,7 @@ import type { MasterKey } from "./master.ts";
 import { openValueWith, sealedValueVersion, sealValueWith } from "./sealed-value.ts";
 import { KEY_KEEPER, KEY_VERSIONS_MAX, type KeyStore, refuseOtherMaster, type WrappedKey } from "./store.ts";
 import { type KeyPurpose, type ServicePurpose, TenantKey, type TenantPurpose } from "./tenant-key.ts";
+import { cacheKey, WarmCache } from "./warm-cache.ts";
 
 /** The key tree. What is warm is answered at once, without a promise. */
 export interface Keys {
@@ -46,6 +46,7 @@ export interface Keys {
   close(): void;
 }
 
+/** What the key tree stands on. */
 export interface KeysOptions {
   readonly master: MasterKey;
   readonly store: KeyStore;
@@ -62,7 +63,6 @@ const RINGS_MAX = 10_000;
 /** All versions of one key of one tenant. Unwrapped ones are kept; older ones are unwrapped when asked for. */
 interface Ring {
   readonly loadedMs: number;
-  readonly expiresMs: number;
   readonly current: TenantKey;
   readonly rows: ReadonlyMap<number, WrappedKey>;
   readonly opened: Map<number, TenantKey>;
@@ -92,30 +92,22 @@ export async function recordedMasterId(store: KeyStore): Promise<string | undefi
 
 class KeyTree implements Keys {
   readonly #options: KeysOptions;
-  readonly #rings = new LRUCache<string, Ring>({ max: RINGS_MAX });
-  readonly #loading = new Map<string, Promise<Ring>>();
-  readonly #stops: readonly (() => void)[];
-  readonly #cacheMs: number;
+  readonly #rings: WarmCache<Ring>;
 
   constructor(options: KeysOptions) {
     this.#options = options;
-    this.#cacheMs = (options.cacheSeconds ?? CACHE_SECONDS) * 1_000;
-    this.#stops = [
-      options.bus.subscribe((message) => {
-        if (message.kind === "key") this.#forget(ringKey(message.tenant, message.id));
-        else if (message.kind === "epoch") this.#forgetAll();
-      }),
-      options.bus.onGap(() => this.#forgetAll()),
-    ];
+    const ageMsMax = (options.cacheSeconds ?? CACHE_SECONDS) * 1_000;
+    const { bus, clock } = options;
+    this.#rings = new WarmCache({ bus, clock, kind: "key", ageMsMax, entriesMax: RINGS_MAX });
   }
 
   current(tenant: TenantId, purpose: KeyPurpose): TenantKey | Promise<TenantKey> {
-    const ring = this.#warm(ringKey(tenant, purpose));
+    const ring = this.#rings.warm(cacheKey(tenant, purpose));
     return ring === undefined ? this.#load(tenant, purpose).then((loaded) => loaded.current) : ring.current;
   }
 
   version(tenant: TenantId, purpose: KeyPurpose, version: number): TenantKey | Promise<TenantKey> {
-    const opened = this.#warm(ringKey(tenant, purpose))?.opened.get(version);
+    const opened = this.#rings.warm(cacheKey(tenant, purpose))?.opened.get(version);
     return opened ?? this.#openVersion(tenant, purpose, version);
   }
 
@@ -124,7 +116,7 @@ class KeyTree implements Keys {
   }
 
   async serviceVersions(purpose: ServicePurpose): Promise<readonly TenantKey[]> {
-    const ring = this.#warm(ringKey(PLATFORM_TENANT, purpose)) ?? (await this.#load(PLATFORM_TENANT, purpose));
+    const ring = this.#rings.warm(cacheKey(PLATFORM_TENANT, purpose)) ?? (await this.#load(PLATFORM_TENANT, purpose));
     const versions = [...ring.rows.keys()].sort((a, b) => b - a);
     return await Promise.all(versions.map(async (version) => await this.version(PLATFORM_TENANT, purpose, version)));
   }
@@ -158,24 +150,16 @@ class KeyTree implements Keys {
     assert(next <= KEY_VERSIONS_MAX, "a key has a bounded number of live versions");
     await this.#options.store.add(await this.#make(tenant, purpose, next), actor);
     // Two rotations at once make one version: the second finds it there and uses it.
-    this.#forget(ringKey(tenant, purpose));
+    this.#rings.forget(cacheKey(tenant, purpose));
     return (await this.current(tenant, purpose)).version;
   }
 
   close(): void {
-    for (const stop of this.#stops) stop();
-    this.#forgetAll();
-  }
-
-  /** The ring, when it may be used: young enough, and news of its revocation would have reached us. */
-  #warm(key: string): Ring | undefined {
-    if (!this.#options.bus.up) return undefined;
-    const ring = this.#rings.get(key);
-    return ring !== undefined && isYoung(ring, this.#options.clock()) ? ring : undefined;
+    this.#rings.close();
   }
 
   async #openVersion(tenant: TenantId, purpose: KeyPurpose, version: number): Promise<TenantKey> {
-    let ring = this.#warm(ringKey(tenant, purpose)) ?? (await this.#load(tenant, purpose));
+    let ring = this.#rings.warm(cacheKey(tenant, purpose)) ?? (await this.#load(tenant, purpose));
     // Another node may have rotated a moment ago: look once more, one look at a time for each key.
     if (!ring.rows.has(version) && version > ring.current.version) ring = await this.#load(tenant, purpose);
     const opened = ring.opened.get(version);
@@ -189,32 +173,12 @@ class KeyTree implements Keys {
     return winner;
   }
 
-  /** One load at a time for each key, however many ask. */
   #load(tenant: TenantId, purpose: KeyPurpose): Promise<Ring> {
-    const key = ringKey(tenant, purpose);
-    const running = this.#loading.get(key);
-    if (running !== undefined) return running;
-    const load: Promise<Ring> = this.#read(tenant, purpose).then(
-      (ring) => {
-        // A load that was overtaken by an invalidation serves those who wait for it, and is not kept.
-        if (this.#loading.get(key) === load) {
-          this.#loading.delete(key);
-          this.#rings.set(key, ring);
-        }
-        return ring;
-      },
-      (error: unknown) => {
-        if (this.#loading.get(key) === load) this.#loading.delete(key);
-        throw error;
-      },
-    );
-    this.#loading.set(key, load);
-    return load;
+    return this.#rings.load(cacheKey(tenant, purpose), () => this.#read(tenant, purpose));
   }
 
   async #read(tenant: TenantId, purpose: KeyPurpose): Promise<Ring> {
     const { store, clock } = this.#options;
-    const known = this.#rings.get(ringKey(tenant, purpose));
     let rows = await store.read(tenant, purpose);
     if (rows.length === 0) {
       await store.add(await this.#make(tenant, purpose, 1), KEY_KEEPER);
@@ -223,14 +187,12 @@ class KeyTree implements Keys {
     const newest = rows[0];
     if (newest === undefined) throw new RingwallError("keys.unavailable", { detail: { tenant, purpose } });
     // Without the bus every use reads the rows; the master is asked again only when they changed or grew old.
-    const young = known !== undefined && isYoung(known, clock()) ? known : undefined;
+    const young = this.#rings.young(cacheKey(tenant, purpose));
     const same = young !== undefined && young.current.version === newest.version && isSame(young, newest);
     if (same && young.rows.size === rows.length) return young;
     const current = same ? young.current : await this.#unwrap(newest);
-    const loadedMs = same ? young.loadedMs : clock();
     return {
-      loadedMs,
-      expiresMs: loadedMs + this.#cacheMs,
+      loadedMs: same ? young.loadedMs : clock(),
       current,
       rows: new Map(rows.map((row) => [row.version, row])),
       opened: new Map([[current.version, current]]),
@@ -253,26 +215,6 @@ class KeyTree implements Keys {
     }
     return new TenantKey(row.tenant, row.purpose, row.version, key);
   }
-
-  #forget(key: string): void {
-    this.#rings.delete(key);
-    this.#loading.delete(key);
-  }
-
-  #forgetAll(): void {
-    this.#rings.clear();
-    this.#loading.clear();
-  }
-}
-
-/** Tenant first. Neither a tenant's id nor a purpose can hold a slash, so no two pairs give the same text. */
-function ringKey(tenant: TenantId, purpose: string): string {
-  return `${tenant}/${purpose}`;
-}
-
-/** A clock that was set back must not keep a key for longer: a ring from the future is as good as none. */
-function isYoung(ring: Ring, nowMs: number): boolean {
-  return ring.loadedMs <= nowMs && nowMs < ring.expiresMs;
 }
 
 function wrapContext(tenant: TenantId, purpose: KeyPurpose, version: number): readonly string[] {

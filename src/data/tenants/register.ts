@@ -12,6 +12,7 @@ import {
   type TenantId,
 } from "../../core/index.ts";
 
+/** One entry of the register. */
 export interface Tenant {
   readonly id: TenantId;
   readonly name: string;

@@ -1,6 +1,6 @@
 import { assert, RingwallError, type SqlValue, type TenantId } from "../../core/index.ts";
-import { chainOn, emptyChain } from "./chain.ts";
 import type { Head } from "./heads.ts";
+import { chainOn, emptyChain } from "./heads.ts";
 import { type Leaf, parseLeaf } from "./leaf.ts";
 
 /** A row of the outbox as the sequencer takes it, with the head its tenant has in the database. */

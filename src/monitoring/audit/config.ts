@@ -30,4 +30,5 @@ export const MonitoringConfig = z.strictObject({
     .prefault({}),
 });
 export type MonitoringConfig = z.output<typeof MonitoringConfig>;
+/** The settings of recorder and sequencer, with their defaults filled in. */
 export type AuditConfig = MonitoringConfig["audit"];

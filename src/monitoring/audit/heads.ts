@@ -1,6 +1,24 @@
 import { createPrivateKey, createPublicKey, hash, type KeyObject, sign, verify } from "node:crypto";
 import { assert, isTenantId, RingwallError, type TenantId } from "../../core/index.ts";
-import { HASH_BYTES } from "./chain.ts";
+
+// One byte in front keeps the three kinds of hash input apart, as RFC 6962 (section 2.1) does for leaf and node: without
+// it, a leaf that looks like a link could stand for one.
+const LEAF = Buffer.of(0x00);
+const LINK = Buffer.of(0x01);
+const EMPTY = Buffer.of(0x02);
+
+export const HASH_BYTES = 32;
+
+/** h(0) of a tenant's chain. Holds the tenant, so that no stretch of one tenant's chain fits into another's. */
+export function emptyChain(tenant: TenantId): Buffer {
+  return hash("sha256", Buffer.concat([EMPTY, Buffer.from(tenant)]), "buffer");
+}
+
+/** h(n) = SHA-256(0x01 || h(n-1) || SHA-256(0x00 || leaf)). `leaf` is hashed as the UTF-8 bytes that are stored. */
+export function chainOn(previous: Buffer, leaf: string): Buffer {
+  const leafHash = hash("sha256", Buffer.concat([LEAF, Buffer.from(leaf)]), "buffer");
+  return hash("sha256", Buffer.concat([LINK, previous, leafHash], 1 + 2 * HASH_BYTES), "buffer");
+}
 
 /** How far a tenant's chain goes, and what it hashes to there. */
 export interface Head {
@@ -39,6 +57,7 @@ function signedBytes(head: Omit<SignedHead, "signature">): Buffer {
   );
 }
 
+/** Signs a head with a key that is not in the database. */
 export function signHead(signer: HeadSigner, head: Head, time: string): SignedHead {
   const unsigned = { tenant: head.tenant, size: head.size, hash: head.hash, time, keyId: signer.keyId };
   return { ...unsigned, signature: signer.sign(signedBytes(unsigned)) };

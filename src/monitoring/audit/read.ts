@@ -5,6 +5,7 @@ import type { DetailSealer } from "./ports.ts";
 /** Records of one page: about 100 KiB of usual ones. */
 export const READ_LIMIT_MAX = 200;
 
+/** One record as a reader gets it. */
 export interface AuditRecord {
   readonly position: number;
   readonly event: string;
@@ -19,6 +20,7 @@ export interface AuditRecord {
   readonly detail: PersonalDetail | "unreadable" | undefined;
 }
 
+/** Which records, how many, and whether their sealed details are opened. */
 export interface ReadOptions {
   readonly limit: number;
   /** Records before this position; the newest when absent. */
@@ -46,6 +48,7 @@ const READ_ACTION = statement<Row>(
     where tenant_id = $1 and action = $4 and position < $2::bigint order by position desc limit $3::integer`,
 );
 
+/** Reads a tenant's own records, and records that it did. */
 export interface AuditReader {
   /**
    * Reads a tenant's own log, newest first. The reading is itself recorded, in the same transaction.
@@ -54,6 +57,7 @@ export interface AuditReader {
   read(tenant: TenantId, actor: Actor, options: ReadOptions): Promise<readonly AuditRecord[]>;
 }
 
+/** A reader under the tenant's own wall. @throws RingwallError `audit.unavailable` when the reading cannot be recorded. */
 export function createAuditReader(parts: {
   database: Database;
   seal: DetailSealer;

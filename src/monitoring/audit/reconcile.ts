@@ -1,7 +1,6 @@
 import type { TenantId } from "../../core/index.ts";
 import { auditStopped } from "./batch.ts";
-import { chainOn, emptyChain } from "./chain.ts";
-import { formatHead, type Head, type HeadVerifier, parseHead, type SignedHead } from "./heads.ts";
+import { chainOn, emptyChain, formatHead, type Head, type HeadVerifier, parseHead, type SignedHead } from "./heads.ts";
 import type { HeadStore } from "./ports.ts";
 import type { AuditSource, StoredHead } from "./source.ts";
 

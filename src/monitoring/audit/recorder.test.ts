@@ -8,7 +8,7 @@ import {
   serviceOf,
   tagSealer,
   transfer,
-} from "./fixture.contract.ts";
+} from "../../testing/audit-stage.ts";
 import { createAuditReader, createRecorder, tenantSource, verifyAudit } from "./index.ts";
 
 const USER = uuidv7(1) as UserId;
@@ -84,7 +84,7 @@ describe("noted events", () => {
   test("are in the outbox after a flush, counted", async () => {
     for (let index = 0; index < 1_000; index += 1) audit.recorder.note(read(String(index % 300)));
     await audit.recorder.flush();
-    const { rows } = await audit.owner.query<{ rows: number; events: number }>(
+    const rows = await audit.owner.query<{ rows: number; events: number }>(
       `select count(*)::int as rows, sum((leaf::json -> 'facts' ->> 'count')::int)::int as events from ringwall.audit_outbox`,
     );
     expect(rows[0]).toEqual({ rows: 300, events: 1_000 });

@@ -21,6 +21,7 @@ import type { DetailSealer } from "./ports.ts";
 // Connections the flush may hold at once: requests come first, and the pool has ten by default.
 const FLUSH_TENANTS_AT_ONCE = 3;
 
+/** What the recorder stands on. */
 export interface RecorderOptions {
   /** The application's or the server's own database: its role may insert into the outbox, and nothing else there. */
   readonly database: Database;
@@ -32,6 +33,7 @@ export interface RecorderOptions {
   readonly every?: (ms: number, tick: () => void) => () => void;
 }
 
+/** The `Recorder` port, and what ends it in order. */
 export interface AuditRecorder extends Recorder {
   /** Makes everything noted so far durable, or fails. */
   flush(): Promise<void>;

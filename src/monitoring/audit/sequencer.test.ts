@@ -8,7 +8,7 @@ import {
   serviceOf,
   tagSealer,
   transfer,
-} from "./fixture.contract.ts";
+} from "../../testing/audit-stage.ts";
 import { type HeadStore, verifyAudit } from "./index.ts";
 
 let audit: AuditFixture;
@@ -41,7 +41,7 @@ async function expectChained(ofA: number, ofB = 0): Promise<void> {
     expect(found.copied).toBe(found.verified);
   }
   expect(await audit.count("audit_outbox")).toBe(0);
-  const { rows } = await audit.owner.query<{ n: number }>(
+  const rows = await audit.owner.query<{ n: number }>(
     `select count(distinct (tenant_id, leaf::json -> 'facts' ->> 'amount'))::int as n from ringwall.audit_entry`,
   );
   expect(rows[0]?.n).toBe(ofA + ofB);

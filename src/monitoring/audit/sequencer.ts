@@ -42,6 +42,7 @@ const TAKEN_OVER = "another audit sequencer took over";
 // After a fault: long enough not to hammer a database that restarts, short enough to catch up soon.
 const FAULT_PAUSE_MS = 1_000;
 
+/** What the sequencer stands on. */
 export interface SequencerOptions {
   /** Connected as the worker role, which can do this and nothing else. */
   readonly database: Database;
@@ -57,6 +58,7 @@ export interface SequencerOptions {
 /** `standby`: another process holds the place. `stopped`: the database does not continue what was signed. */
 export type SequencerState = "standby" | "active" | "stopped";
 
+/** What the sequencer is doing, for readiness and for people. */
 export interface SequencerStatus {
   readonly state: SequencerState;
   readonly reason: string | undefined;
@@ -67,6 +69,7 @@ export interface SequencerStatus {
   readonly unsigned: number;
 }
 
+/** Chains and signs what the outbox holds; one is active at a time. */
 export interface Sequencer {
   /**
    * Claims the place if it is free, holds the database against the copies, and goes on in the background.

@@ -1,7 +1,7 @@
 import { readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { type AuditFixture, auditFixture, newSigner, tagSealer, transfer } from "./fixture.contract.ts";
+import { type AuditFixture, auditFixture, newSigner, tagSealer, transfer } from "../../testing/audit-stage.ts";
 import { formatHead, HeadVerifier, signHead, verifyAudit } from "./index.ts";
 
 // Everything here is done as superuser of the database, with triggers switched off: the attack that signed heads and

@@ -4,6 +4,7 @@ import type { DetailSealer, HeadStore } from "./ports.ts";
 import type { AuditSource, StoredHead } from "./source.ts";
 import { type ChainPoint, type ChainReport, type FoundHead, type Problem, verifyChain } from "./verify.ts";
 
+/** What is verified, and against which copies and keys. */
 export interface VerifyOptions {
   readonly source: AuditSource;
   /** Copies outside the database. Without them a database whose owner also removed every signed head looks empty. */
@@ -20,6 +21,7 @@ export interface VerifyOptions {
   readonly settle?: { readonly attempts: number; pause(): Promise<void> };
 }
 
+/** The verdict on one tenant's chain. */
 export interface TenantReport {
   readonly tenant: TenantId;
   /** Entries found whole, from #1 on. */
@@ -29,6 +31,7 @@ export interface TenantReport {
   readonly problem: Problem | undefined;
 }
 
+/** The verdict on the whole log. */
 export interface AuditReport {
   readonly ok: boolean;
   readonly tenants: readonly TenantReport[];

@@ -2,8 +2,7 @@ import { generateKeyPairSync } from "node:crypto";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { isoTime, tenantId, uuidv7 } from "../../core/index.ts";
-import { chainOn, emptyChain } from "./chain.ts";
-import { formatHead, HeadVerifier, headSigner, parseHead, signHead } from "./heads.ts";
+import { chainOn, emptyChain, formatHead, HeadVerifier, headSigner, parseHead, signHead } from "./heads.ts";
 import { buildEntry } from "./leaf.ts";
 import { type ChainInput, type FoundEntry, type FoundHead, verifyChain } from "./verify.ts";
 

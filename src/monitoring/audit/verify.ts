@@ -1,6 +1,5 @@
 import type { TenantId } from "../../core/index.ts";
-import { chainOn, emptyChain } from "./chain.ts";
-import { type HeadVerifier, parseHead, type SignedHead } from "./heads.ts";
+import { chainOn, emptyChain, type HeadVerifier, parseHead, type SignedHead } from "./heads.ts";
 import { type Leaf, openDetail, parseLeaf } from "./leaf.ts";
 
 /** An entry as it was found. Nothing of it is believed. */
@@ -26,6 +25,7 @@ export interface ChainPoint {
   readonly hash: Buffer;
 }
 
+/** What can be wrong with a chain. */
 export type ProblemKind =
   | "rewritten"
   | "missing"
@@ -38,6 +38,7 @@ export type ProblemKind =
   | "detail_mismatch"
   | "copy_damaged";
 
+/** The first thing that does not hold, and where. */
 export interface Problem {
   readonly kind: ProblemKind;
   /** The first entry that is touched; for a truncation the first that is gone. */
@@ -46,6 +47,7 @@ export interface Problem {
   readonly message: string;
 }
 
+/** How far one tenant's chain holds. */
 export interface ChainReport {
   /** Entries found whole, from the first on. */
   readonly verified: number;

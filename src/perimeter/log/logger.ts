@@ -3,6 +3,7 @@ import { type Clock, isoTime, type Logger } from "../../core/index.ts";
 import { redact } from "./redact.ts";
 import { RequestRecord } from "./request-record.ts";
 
+/** How much is written. */
 export type LogLevel = "info" | "warn" | "error" | "silent";
 
 /**

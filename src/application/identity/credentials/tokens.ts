@@ -1,11 +1,11 @@
-import { createHmac } from "node:crypto";
+import { createHmac, type KeyObject } from "node:crypto";
 import { assert, encodeTuple, PlainSecret, randomToken, type TenantId } from "../../../core/index.ts";
 
 /**
  * The key for one kind of keyed hash, from outside the database. Separate keys, so that a digest of one kind can
  * never be presented as another.
  */
-export type Pepper = (purpose: "session" | "link" | "attempt") => Promise<Buffer>;
+export type Pepper = (purpose: "session" | "link" | "attempt") => Promise<Buffer | KeyObject>;
 
 /** What the token is for, in its first characters: a scanner recognises a leaked one, a reader a misplaced one. */
 export type TokenKind = "session" | "login" | "link";
@@ -36,8 +36,7 @@ export async function tokenDigest(kind: TokenKind, text: string, pepper: Pepper)
   assert(isToken(kind, text), "only a well-formed token is digested");
   // Login transactions share the session pepper; the kind is part of the input, so the digests do not meet.
   const key = await pepper(kind === "link" ? "link" : "session");
-  assert(key.length >= PEPPER_BYTES_MIN, "a pepper has at least 256 bits");
-  return createHmac("sha256", key).update(encodeTuple(kind, text)).digest();
+  return keyedHash(key, kind, text);
 }
 
 /**
@@ -46,8 +45,13 @@ export async function tokenDigest(kind: TokenKind, text: string, pepper: Pepper)
  */
 export async function accountCommitment(tenant: TenantId, email: string, pepper: Pepper): Promise<Buffer> {
   const key = await pepper("attempt");
-  assert(key.length >= PEPPER_BYTES_MIN, "a pepper has at least 256 bits");
+  return keyedHash(key, "account", tenant, email);
+}
+
+function keyedHash(key: Buffer | KeyObject, ...parts: readonly string[]): Buffer {
+  const bytes = key instanceof Uint8Array ? key.length : (key.symmetricKeySize ?? 0);
+  assert(bytes >= PEPPER_BYTES_MIN, "a pepper has at least 256 bits");
   return createHmac("sha256", key)
-    .update(encodeTuple("account", tenant, email))
+    .update(encodeTuple(...parts))
     .digest();
 }

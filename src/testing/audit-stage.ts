@@ -2,7 +2,7 @@ import { createHmac, generateKeyPairSync } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileHeadStore } from "../../adapters/files/audit-heads.ts";
+import { fileHeadStore } from "../adapters/files/index.ts";
 import {
   type Actor,
   type AuditEvent,
@@ -14,8 +14,7 @@ import {
   type TenantId,
   type Transaction,
   tenantId,
-} from "../../core/index.ts";
-import { testDatabase } from "../../testing/index.ts";
+} from "../core/index.ts";
 import {
   createRecorder,
   createSequencer,
@@ -26,7 +25,9 @@ import {
   type SequencerOptions,
   verifyAudit,
   workerSource,
-} from "./index.ts";
+} from "../monitoring/audit/index.ts";
+
+import { testDatabase } from "./database.ts";
 
 const TAG_BYTES = 32;
 
@@ -155,7 +156,7 @@ export async function auditFixture() {
       );
     },
     async count(table: "audit_outbox" | "audit_entry" | "audit_refused" | "audit_head_signed"): Promise<number> {
-      const { rows } = await db.owner.query<{ n: number }>(`select count(*)::int as n from ringwall.${table}`);
+      const rows = await db.owner.query<{ n: number }>(`select count(*)::int as n from ringwall.${table}`);
       return Number(rows[0]?.n);
     },
     async close(): Promise<void> {

@@ -1,6 +1,5 @@
-import { createCipheriv, createDecipheriv, hkdfSync } from "node:crypto";
 import { TOTP } from "otpauth";
-import type { Principal, Role } from "../src/application/access/index.ts";
+import type { Principal, Role } from "../application/access/index.ts";
 import {
   createHasher,
   createIdentity,
@@ -9,21 +8,12 @@ import {
   type Identity,
   IdentityConfig,
   type IdentityOptions,
-  type Pepper,
-  type Sealer,
   type SessionOpened,
   type SignedIn,
-} from "../src/application/identity/index.ts";
-import {
-  type AuditEvent,
-  assert,
-  encodeTuple,
-  type Recorder,
-  randomBytes,
-  type TenantId,
-  type UserId,
-} from "../src/core/index.ts";
-import { testDatabase } from "../src/testing/index.ts";
+} from "../application/identity/index.ts";
+import { type AuditEvent, assert, type Recorder, type TenantId, type UserId } from "../core/index.ts";
+import { testDatabase } from "./index.ts";
+import { testKeys } from "./keys.ts";
 
 /** Good for everybody here: long enough alone, and none of anybody's words. */
 export const PASSWORD = "tide knot 52 ember";
@@ -53,6 +43,8 @@ export type IdentityStage = Awaited<ReturnType<typeof identityStage>>;
  */
 export async function identityStage() {
   const data = await testDatabase();
+  // The product's own key tree; only the table its wrapped keys would be in is in memory here.
+  const { keys } = await testKeys();
   let nowMs = Date.parse("2026-03-01T09:00:10Z");
   const clock = (): number => nowMs;
   const events: AuditEvent[] = [];
@@ -60,8 +52,11 @@ export async function identityStage() {
   const options: IdentityOptions = {
     database: data.database,
     recorder: listing(events),
-    sealer: testSealer(),
-    pepper: testPepper(),
+    sealer: {
+      seal: async (tenant, context, bytes) => await keys.sealValue(tenant, "identity", context, bytes),
+      open: async (tenant, context, sealed) => await keys.openValue(tenant, "identity", context, sealed),
+    },
+    pepper: async (purpose) => (await keys.service(`${purpose}-pepper`)).subkey("identity"),
     clock,
     bus: data.bus,
     hasher: counting(
@@ -99,6 +94,7 @@ export async function identityStage() {
     },
     async close(): Promise<void> {
       identity.close();
+      keys.close();
       await data.close();
     },
   };
@@ -171,28 +167,6 @@ function counting(hasher: Hasher, verified: string[]): Hasher {
     verify: async (stored, password) => {
       verified.push(stored);
       return await hasher.verify(stored, password);
-    },
-  };
-}
-
-function testPepper(): Pepper {
-  const root = randomBytes(32);
-  return async (purpose) => Buffer.from(hkdfSync("sha256", root, "", purpose, 32));
-}
-
-/** Binds tenant and context as the product's sealer does: what was sealed for one place opens in no other. */
-function testSealer(): Sealer {
-  const key = randomBytes(32);
-  return {
-    async seal(tenant, context, bytes) {
-      const nonce = randomBytes(12);
-      const cipher = createCipheriv("aes-256-gcm", key, nonce).setAAD(encodeTuple(tenant, ...context));
-      return Buffer.concat([nonce, cipher.update(bytes), cipher.final(), cipher.getAuthTag()]);
-    },
-    async open(tenant, context, sealed) {
-      const decipher = createDecipheriv("aes-256-gcm", key, sealed.subarray(0, 12));
-      decipher.setAAD(encodeTuple(tenant, ...context)).setAuthTag(sealed.subarray(-16));
-      return Buffer.concat([decipher.update(sealed.subarray(12, -16)), decipher.final()]);
     },
   };
 }

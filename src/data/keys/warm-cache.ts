@@ -1,0 +1,96 @@
+import { LRUCache } from "lru-cache";
+import { assert, type Bus, type Clock, type Invalidation, type TenantId } from "../../core/index.ts";
+
+/** Something kept in the process, and when it was read. */
+export interface Kept {
+  readonly loadedMs: number;
+}
+
+/**
+ * What keys and secrets are kept in: bounded in entries and in age, one load at a time for each entry however many ask,
+ * emptied by messages and gaps of the bus, and not trusted at all while the bus is down.
+ *
+ * A load that an invalidation overtakes serves those who already wait for it and is not kept: two writers that
+ * invalidate and re-read in the wrong order cannot leave a stale value behind.
+ */
+export class WarmCache<Value extends Kept> {
+  readonly #bus: Bus;
+  readonly #clock: Clock;
+  readonly #ageMsMax: number;
+  readonly #kept: LRUCache<string, Value>;
+  readonly #loading = new Map<string, Promise<Value>>();
+  readonly #stops: readonly (() => void)[];
+
+  constructor(options: {
+    readonly bus: Bus;
+    readonly clock: Clock;
+    readonly kind: Invalidation["kind"];
+    readonly ageMsMax: number;
+    readonly entriesMax: number;
+  }) {
+    assert(options.ageMsMax > 0 && options.entriesMax > 0, "a cache has an age and a size");
+    this.#bus = options.bus;
+    this.#clock = options.clock;
+    this.#ageMsMax = options.ageMsMax;
+    this.#kept = new LRUCache({ max: options.entriesMax });
+    this.#stops = [
+      options.bus.subscribe((message) => {
+        if (message.kind === options.kind) this.forget(cacheKey(message.tenant, message.id));
+        else if (message.kind === "epoch") this.forgetAll();
+      }),
+      options.bus.onGap(() => this.forgetAll()),
+    ];
+  }
+
+  /** The value, when it may be used: young enough, and news of a change would have reached us. */
+  warm(key: string): Value | undefined {
+    return this.#bus.up ? this.young(key) : undefined;
+  }
+
+  /** The value when it is young enough, though we may have missed that it changed. */
+  young(key: string): Value | undefined {
+    const value = this.#kept.get(key);
+    if (value === undefined) return undefined;
+    const ageMs = this.#clock() - value.loadedMs;
+    // A clock that was set back must not keep anything for longer: a value from the future is as good as none.
+    return ageMs >= 0 && ageMs < this.#ageMsMax ? value : undefined;
+  }
+
+  load(key: string, read: () => Promise<Value>): Promise<Value> {
+    const running = this.#loading.get(key);
+    if (running !== undefined) return running;
+    const settle = (): boolean => this.#loading.get(key) === load && this.#loading.delete(key);
+    const load: Promise<Value> = read().then(
+      (value) => {
+        if (settle()) this.#kept.set(key, value);
+        return value;
+      },
+      (error: unknown) => {
+        settle();
+        throw error;
+      },
+    );
+    this.#loading.set(key, load);
+    return load;
+  }
+
+  forget(key: string): void {
+    this.#kept.delete(key);
+    this.#loading.delete(key);
+  }
+
+  forgetAll(): void {
+    this.#kept.clear();
+    this.#loading.clear();
+  }
+
+  close(): void {
+    for (const stop of this.#stops) stop();
+    this.forgetAll();
+  }
+}
+
+/** Tenant first. A tenant's id cannot hold a slash, so no two pairs give the same text. */
+export function cacheKey(tenant: TenantId, id: string): string {
+  return `${tenant}/${id}`;
+}
