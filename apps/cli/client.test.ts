@@ -5,8 +5,8 @@ import { join } from "node:path";
 import * as fc from "fast-check";
 import { PlainSecret } from "ringwall/core";
 import { afterEach, expect, test } from "vitest";
-import { type Client, makeClient, printable, segment, serverUrl, type Target } from "./client.ts";
-import { CommandFailed, EXIT } from "./command.ts";
+import { makeClient, printable, segment, serverUrl, type Target } from "./client.ts";
+import { type Client, CommandFailed, EXIT, UsageError } from "./command.ts";
 import { commands } from "./commands/index.ts";
 import { recorded, temporaryFolder } from "./context.fixture.ts";
 import { run } from "./run.ts";
@@ -132,15 +132,18 @@ test("no server is exit 3", async () => {
 
 test("a name is one path segment, whatever it holds", () => {
   fc.assert(
-    fc.property(fc.string({ unit: "grapheme", minLength: 1 }), (name) => {
-      const url = new URL(`http://h/v1/secrets/${segment(name)}/rotate`);
-      const parts = url.pathname.split("/");
-      expect(parts).toHaveLength(5);
-      expect(decodeURIComponent(parts[3] ?? "")).toBe(name);
-    }),
+    fc.property(
+      fc.string({ unit: "grapheme", minLength: 1 }).filter((name) => !/^\.\.?$/.test(name)),
+      (name) => {
+        const url = new URL(`http://h/v1/secrets/${segment(name)}/rotate`);
+        const parts = url.pathname.split("/");
+        expect(parts).toHaveLength(5);
+        expect(decodeURIComponent(parts[3] ?? "")).toBe(name);
+      },
+    ),
     { examples: [["bank/database-password"], ["a/../b"], ["a?b#c"], ["%2e%2e"]] },
   );
-  expect(segment("..")).toBe("%2E%2E");
+  for (const dots of [".", ".."]) expect(() => segment(dots)).toThrow(UsageError);
 });
 
 test.each([

@@ -3,22 +3,12 @@ import { request as tlsRequest } from "node:https";
 import { isIPv4 } from "node:net";
 import type { PlainSecret } from "ringwall/core";
 import { z } from "zod";
-import { CommandFailed, EXIT } from "./command.ts";
-
-export type Method = "GET" | "POST" | "PUT" | "DELETE";
+import { type Client, CommandFailed, EXIT, type Method, UsageError } from "./command.ts";
 
 /** Where the server is: the local admin socket, which only its owner can open, or an address with an API key. */
 export type Target =
   | { readonly kind: "socket"; readonly path: string }
   | { readonly kind: "url"; readonly url: URL; readonly credential: () => PlainSecret };
-
-export interface Client {
-  /**
-   * Sends one request and returns the parsed JSON, or undefined where the answer has no body.
-   * @throws CommandFailed when the server refuses (exit 1) or does not answer (exit 3).
-   */
-  request(method: Method, path: string, body?: unknown): Promise<unknown>;
-}
 
 // Long enough for a rotation that opens database connections; a person is waiting.
 const ANSWER_MS_MAX = 30_000;
@@ -32,10 +22,13 @@ const Problem = z.object({
   request_id: z.string().max(SHOWN_CHARACTERS_MAX).optional(),
 });
 
-/** Encodes one path segment; a secret's name holds `/`, which must not split it. */
+/**
+ * Encodes one path segment; a secret's name holds `/`, which must not split it.
+ * @throws UsageError for "." and "..", which every URL parser resolves away, encoded or not.
+ */
 export function segment(text: string): string {
-  // "." and ".." would be resolved away by URL parsers on the way; encodeURIComponent leaves dots alone.
-  return encodeURIComponent(text).replaceAll(/^\.{1,2}$/g, (dots) => "%2E".repeat(dots.length));
+  if (text === "." || text === "..") throw new UsageError(`${JSON.stringify(text)} is not a name`);
+  return encodeURIComponent(text);
 }
 
 /**

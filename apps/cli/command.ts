@@ -1,5 +1,4 @@
 import type { Clock } from "ringwall/core";
-import type { Client } from "./client.ts";
 
 /** What the process ends with. Scripts may rely on these. */
 export const EXIT = {
@@ -33,6 +32,17 @@ export interface Input {
   text(name: string): string | undefined;
   /** @throws UsageError when it is not a whole number between `least` and `most`. */
   whole(name: string, least: number, most: number): number | undefined;
+}
+
+export type Method = "GET" | "POST" | "PUT" | "DELETE";
+
+/** The HTTP API of a server, local or not. `client.ts` makes one. */
+export interface Client {
+  /**
+   * Sends one request and returns the parsed JSON, or undefined where the answer has no body.
+   * @throws CommandFailed when the server refuses (exit 1) or does not answer (exit 3).
+   */
+  request(method: Method, path: string, body?: unknown): Promise<unknown>;
 }
 
 /** Everything of the outside a command may touch. `main.ts` is the only place that fills it from the process. */

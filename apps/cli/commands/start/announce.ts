@@ -1,7 +1,6 @@
 import { existsSync, readFileSync, rmSync } from "node:fs";
-import type { Client } from "../../client.ts";
 import { printable } from "../../client.ts";
-import type { Context } from "../../command.ts";
+import type { Client, Context } from "../../command.ts";
 import { CommandFailed } from "../../command.ts";
 import type { DataPaths } from "../../data-directory.ts";
 import { writePrivateFile } from "../../private-file.ts";

@@ -29,9 +29,7 @@ function prepare(): DataPaths {
   return prepareDataDirectory(join(folder, "data"), uid);
 }
 
-async function start(
-  paths: DataPaths,
-): Promise<{ place: ReturnType<ReturnType<typeof embeddedDatabase>["place"]>; said: string[] }> {
+async function start(): Promise<{ place: ReturnType<ReturnType<typeof embeddedDatabase>["place"]>; said: string[] }> {
   const said: string[] = [];
   const database = embeddedDatabase(paths, uid, (line) => void said.push(line));
   running.push(await database.service.start(never));
