@@ -11,16 +11,40 @@
  * @module
  */
 import type { ZodType } from "zod";
-import type { Permission, Principal } from "./application/access/index.ts";
-import type { Clock, RingwallError } from "./core/index.ts";
+import {
+  isAdministrator,
+  type Permission,
+  type Principal,
+  requirePermission,
+  requireSecondFactor,
+} from "./application/access/index.ts";
+import {
+  type AuditEvent,
+  type Clock,
+  type Logger,
+  PLATFORM_TENANT,
+  type Recorder,
+  RingwallError,
+} from "./core/index.ts";
+import { type Tier, tier } from "./network/index.ts";
+import { type Perimeter, type PerimeterRequest, parseJsonStrict, type Visit } from "./perimeter/index.ts";
 
 /** The layer a step belongs to, as in the founding document. */
 export type Layer = 1 | 2 | 3 | 4 | 5;
 
 /** What a route says about itself. A route that says nothing cannot be registered. */
 export interface RoutePolicy {
-  /** `public` needs no principal; `principal` needs a session; `permission` needs that permission too. */
-  readonly access: "public" | "principal" | { readonly permission: Permission };
+  /**
+   * `public` needs no principal; `principal` needs a session; `permission` needs that permission too. `operator` is for
+   * the local administration socket alone, and `orOperator` lets it in beside those who hold the permission.
+   */
+  readonly access:
+    | "public"
+    | "principal"
+    | "operator"
+    | { readonly permission: Permission; readonly orOperator?: boolean };
+  /** The lowest access tier that may come here. Default 0. */
+  readonly tierMin?: Tier;
   /** A second factor not older than this; otherwise `access.step_up_required`. */
   readonly stepUpSeconds?: number;
   readonly params?: ZodType;
@@ -40,36 +64,24 @@ export interface RoutePolicy {
   readonly auditRefusals?: boolean;
 }
 
-/** The request as it came, before anybody trusted any of it. */
-export interface IncomingHead {
-  readonly method: string;
-  readonly url: string;
-  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
-  readonly rawHeaders: readonly string[];
-  readonly socketAddress: string;
-  readonly tls: boolean;
-}
-
 /** One request on its way through the layers. Steps fill it in; handlers read it. */
 export interface Exchange {
   readonly id: string;
-  readonly startedMs: number;
-  readonly head: IncomingHead;
+  /** The request as the perimeter read it, before anybody trusted any of it. */
+  readonly visit: Visit;
+  /** The field of that name as it came; a bearer token is the only form that means anything. */
+  readonly authorization: string | undefined;
   readonly policy: RoutePolicy;
   /** The route's pattern, never the path: fit for limits, metrics and audit. */
   readonly route: string;
-  address: string;
-  addressKey: string;
   principal: Principal | undefined;
   /** Set by the local administration socket alone, never from anything in a request. */
   operator: boolean;
-  tier: number;
+  tier: Tier;
   nonce: string | undefined;
   params: unknown;
   query: unknown;
   body: unknown;
-  /** Response headers collected by steps (rate limits, CORS). */
-  responseHeaders: Record<string, string>;
   /** A CORS preflight is answered by the perimeter; no later step and no handler runs. */
   answered: boolean;
   refusal: string | undefined;
@@ -99,10 +111,12 @@ export interface Guard {
   readonly clock: Clock;
   /** The largest body any route may declare, so that the server can refuse before a route is known. */
   readonly bodyBytesMax: number;
+  /** Reads the head of a request. Never throws: a request that will be refused has an id and an address as well. */
+  open(request: PerimeterRequest): Visit;
   /** Parses a JSON body strictly. @throws RingwallError `request.malformed` */
   parseBody(bytes: Buffer): unknown;
-  /** Response headers that belong to the exchange whatever became of it. */
-  headersFor(exchange: Exchange): Readonly<Record<string, string>>;
+  /** Response headers that belong to the exchange whatever became of it: names and values in turn. */
+  headersFor(exchange: Exchange): readonly string[];
   /** Called once, when the answer has gone: request log and the audit of refusals. Never throws. */
   completed(exchange: Exchange, outcome: Completion): void;
 }
@@ -112,4 +126,191 @@ export interface Completion {
   readonly status: number;
   readonly bytes: number;
   readonly error: RingwallError | undefined;
+}
+
+/** What the pipeline is made from: one face of each layer that a request passes before its handler. */
+export interface GuardParts {
+  readonly perimeter: Perimeter;
+  /** Who holds a bearer token. @throws RingwallError `identity.sign_in_required` */
+  readonly authenticate: (token: string) => Principal | Promise<Principal>;
+  readonly recorder: Pick<Recorder, "note">;
+  readonly log: Logger;
+  readonly clock: Clock;
+}
+
+/** The cookie that carries a session. The prefix makes browsers hold it to this host, to TLS and to the root path. */
+export const SESSION_COOKIE = "__Host-rw_session";
+
+/** What makes sense on the local socket: its peer has no address, no site and no host name of ours. */
+const LOCAL_STEPS: ReadonlySet<string> = new Set(["protocol"]);
+/** Refusals that say something about the caller's rights or manners, and so belong into the audit. */
+const AUDITED_STATUS: ReadonlySet<number> = new Set([401, 403, 421, 429]);
+const SERVER_ERROR = 500;
+const FIELDS_SHOWN_MAX = 20;
+
+/** Joins the layers into the steps that every request passes, in this order. */
+export function createGuard(parts: GuardParts): Guard {
+  const { perimeter, clock } = parts;
+  return {
+    steps: Object.freeze([
+      ...perimeter.steps.map(({ name, run }): Step => {
+        const local = LOCAL_STEPS.has(name);
+        return {
+          name,
+          layer: 1,
+          phase: "arrival",
+          run: (exchange) => (exchange.operator && !local ? undefined : run(exchange.visit)),
+        };
+      }),
+      { name: "preflight", layer: 1, phase: "arrival", run: (exchange) => answerPreflight(perimeter, exchange) },
+      { name: "credential", layer: 3, phase: "arrival", run: (exchange) => identify(parts, exchange) },
+      // After the credential, because the first thing a tier asks is whether somebody is signed in.
+      { name: "tier", layer: 2, phase: "arrival", run: requireTier },
+      { name: "account-rate", layer: 1, phase: "arrival", run: (exchange) => chargeAccount(perimeter, exchange) },
+      { name: "permission", layer: 3, phase: "arrival", run: (exchange) => decideAccess(perimeter, exchange) },
+      { name: "step-up", layer: 3, phase: "arrival", run: (exchange) => requireFresh(exchange, clock()) },
+      { name: "input", layer: 3, phase: "input", run: checkInput },
+    ] satisfies Step[]),
+    clock,
+    bodyBytesMax: perimeter.bodyBytes,
+    open: (request) => perimeter.open(request),
+    parseBody: (bytes) => parseJsonStrict(bytes),
+    headersFor({ answered, nonce, policy, visit }) {
+      const preflight = answered ? perimeter.preflight(visit) : undefined;
+      if (preflight !== undefined) return preflight;
+      const page = policy.profile === "html" && nonce !== undefined;
+      return perimeter.answerHeaders(visit, page ? { profile: "html", nonce } : { profile: "api" }, true);
+    },
+    completed: (exchange, completion) => report(parts, exchange, completion),
+  };
+}
+
+function answerPreflight(perimeter: Perimeter, exchange: Exchange): void {
+  if (!exchange.operator && perimeter.preflight(exchange.visit) !== undefined) exchange.answered = true;
+}
+
+function identify(parts: GuardParts, exchange: Exchange): void | Promise<void> {
+  const { access } = exchange.policy;
+  if (access === "public" || access === "operator") return undefined;
+  // The socket's file mode is its credential; what it may do is up to the route.
+  if (exchange.operator) return undefined;
+  const found = parts.authenticate(sessionToken(exchange));
+  if (!(found instanceof Promise)) {
+    exchange.principal = found;
+    return undefined;
+  }
+  return settle(exchange, found);
+}
+
+async function settle(exchange: Exchange, found: Promise<Principal>): Promise<void> {
+  exchange.principal = await found;
+}
+
+/** @throws RingwallError when there is no credential, or more than one: two readers might each believe another. */
+function sessionToken({ authorization, visit }: Exchange): string {
+  const cookies = visit.site.cookie === undefined ? [] : cookieValues(visit.site.cookie, SESSION_COOKIE);
+  const bearer = authorization === undefined ? undefined : (/^Bearer ([^ ]+)$/i.exec(authorization)?.[1] ?? "");
+  const all = bearer === undefined ? cookies : [...cookies, bearer];
+  const [token] = all;
+  if (all.length > 1) throw new RingwallError("request.malformed", { detail: { reason: "several_credentials" } });
+  if (token === undefined) throw new RingwallError("identity.sign_in_required", { detail: { reason: "none" } });
+  return token;
+}
+
+function cookieValues(header: string, name: string): string[] {
+  return header
+    .split(";")
+    .map((pair) => pair.trim())
+    .filter((pair) => pair.startsWith(`${name}=`))
+    .map((pair) => pair.slice(name.length + 1));
+}
+
+function requireTier(exchange: Exchange): void {
+  const decision = tier({ authenticated: exchange.principal !== undefined });
+  exchange.tier = decision.tier;
+  const { tierMin = 0 } = exchange.policy;
+  if (exchange.operator || decision.tier >= tierMin) return;
+  throw new RingwallError("access.denied", { detail: { rule: "tier", missing: decision.missing.join(",") } });
+}
+
+function chargeAccount(perimeter: Perimeter, { principal, visit }: Exchange): void | Promise<void> {
+  return principal === undefined ? undefined : perimeter.admitAccount(visit, principal.tenant, principal.user);
+}
+
+function decideAccess(perimeter: Perimeter, exchange: Exchange): void {
+  const { operator, policy, principal, visit } = exchange;
+  const { access } = policy;
+  if (access === "public") return;
+  if (operator) {
+    if (access === "operator" || (typeof access === "object" && access.orOperator === true)) return;
+    throw new RingwallError("access.denied", { detail: { rule: "operator.not_a_person" } });
+  }
+  // Whoever comes over the network learns nothing of routes that are for the socket alone.
+  if (access === "operator") throw new RingwallError("resource.not_found", { detail: { rule: "operator.only" } });
+  if (principal === undefined) throw new RingwallError("identity.sign_in_required");
+  if (access === "principal") return;
+  if (isAdministrator(principal.role) && access.permission.startsWith("admin:")) perimeter.admitAdministration(visit);
+  requirePermission(principal, access.permission);
+}
+
+function requireFresh({ policy, principal }: Exchange, nowMs: number): void {
+  if (policy.stepUpSeconds === undefined || principal === undefined) return;
+  requireSecondFactor(principal, nowMs, policy.stepUpSeconds * 1_000);
+}
+
+/** What a route did not declare is refused, so that no handler ever sees input that nobody described. */
+function checkInput(exchange: Exchange): void {
+  const { policy } = exchange;
+  exchange.params = fitted("params", policy.params, exchange.params);
+  exchange.query = fitted("query", policy.query, exchange.query);
+  exchange.body = fitted("body", policy.body, exchange.body);
+}
+
+function fitted(part: string, schema: ZodType | undefined, value: unknown): unknown {
+  if (schema === undefined) {
+    const empty =
+      value === undefined || value === null || (typeof value === "object" && Object.keys(value).length === 0);
+    if (empty) return undefined;
+    throw new RingwallError("request.invalid", { detail: { fields: part } });
+  }
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const fields = new Set(parsed.error.issues.map((issue) => [part, ...issue.path.map(String)].join(".")));
+  throw new RingwallError("request.invalid", { detail: { fields: [...fields].slice(0, FIELDS_SHOWN_MAX).join(",") } });
+}
+
+function report(parts: GuardParts, exchange: Exchange, { bytes, error, status }: Completion): void {
+  const { principal, visit } = exchange;
+  const outcome = {
+    status,
+    bytes,
+    tenant: principal?.tenant,
+    user: principal?.user,
+    session: principal?.session,
+    refusal: error?.code,
+    detail: error?.detail,
+  };
+  parts.log.info(parts.perimeter.record(visit, outcome), "request");
+  if (error === undefined) return;
+  if (error.status >= SERVER_ERROR) parts.log.error({ requestId: exchange.id, err: error }, "a request failed");
+  const audited = AUDITED_STATUS.has(error.status) || principal !== undefined;
+  if (!audited || error.status >= SERVER_ERROR || exchange.policy.auditRefusals === false) return;
+  try {
+    parts.recorder.note(refusalEvent(exchange, error));
+  } catch (cause) {
+    // Nothing was made durable for five seconds: acts are refused by then, and this answer has gone already.
+    parts.log.error({ requestId: exchange.id, err: cause }, "a refusal could not be noted");
+  }
+}
+
+function refusalEvent({ principal, route, visit }: Exchange, error: RingwallError): AuditEvent {
+  const facts = { code: error.code, method: visit.method, route };
+  if (principal === undefined) {
+    const actor = { type: "anonymous", tenant: PLATFORM_TENANT } as const;
+    return { action: "requests.refused", outcome: "denied", tenant: PLATFORM_TENANT, actor, facts };
+  }
+  // Made plain: a principal carries more than the actor that audit knows.
+  const { tenant, user, session } = principal;
+  const actor = { type: "user", tenant, user, session } as const;
+  return { action: "access.denied", outcome: "denied", tenant, actor, facts };
 }

@@ -3,12 +3,22 @@ import { request as tlsRequest } from "node:https";
 import { isIPv4 } from "node:net";
 import type { PlainSecret } from "ringwall/core";
 import { z } from "zod";
-import { type Client, CommandFailed, EXIT, type Method, UsageError } from "./command.ts";
+import { CommandFailed, EXIT, UsageError } from "./exit.ts";
+
+export type Method = "GET" | "POST" | "PUT" | "DELETE";
 
 /** Where the server is: the local admin socket, which only its owner can open, or an address with an API key. */
 export type Target =
   | { readonly kind: "socket"; readonly path: string }
   | { readonly kind: "url"; readonly url: URL; readonly credential: () => PlainSecret };
+
+export interface Client {
+  /**
+   * Sends one request and returns the parsed JSON, or undefined where the answer has no body.
+   * @throws CommandFailed when the server refuses (exit 1) or does not answer (exit 3).
+   */
+  request(method: Method, path: string, body?: unknown): Promise<unknown>;
+}
 
 // Long enough for a rotation that opens database connections; a person is waiting.
 const ANSWER_MS_MAX = 30_000;

@@ -1,17 +1,8 @@
 import type { Clock } from "ringwall/core";
+import type { Client } from "./client.ts";
+import type { ExitCode } from "./exit.ts";
 
-/** What the process ends with. Scripts may rely on these. */
-export const EXIT = {
-  /** Done. */
-  ok: 0,
-  /** It failed, was refused, or a check found something. */
-  failed: 1,
-  /** The command line was wrong; nothing was done. */
-  usage: 2,
-  /** No server answered. */
-  unreachable: 3,
-} as const;
-export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
+export { CommandFailed, EXIT, type ExitCode, UsageError } from "./exit.ts";
 
 /** One `--name` of a command. With `value` it takes one; without, it is a switch. */
 export interface Option {
@@ -32,17 +23,6 @@ export interface Input {
   text(name: string): string | undefined;
   /** @throws UsageError when it is not a whole number between `least` and `most`. */
   whole(name: string, least: number, most: number): number | undefined;
-}
-
-export type Method = "GET" | "POST" | "PUT" | "DELETE";
-
-/** The HTTP API of a server, local or not. `client.ts` makes one. */
-export interface Client {
-  /**
-   * Sends one request and returns the parsed JSON, or undefined where the answer has no body.
-   * @throws CommandFailed when the server refuses (exit 1) or does not answer (exit 3).
-   */
-  request(method: Method, path: string, body?: unknown): Promise<unknown>;
 }
 
 /** Everything of the outside a command may touch. `main.ts` is the only place that fills it from the process. */
@@ -106,24 +86,3 @@ export const CONNECTION_OPTIONS = {
 } as const satisfies Record<string, Option>;
 
 export const JSON_OPTION = { json: { summary: "Print JSON, for programs" } } as const satisfies Record<string, Option>;
-
-/** The command line cannot be understood. Exit code 2. */
-export class UsageError extends Error {
-  override readonly name = "UsageError";
-}
-
-/** A failure the person at the terminal can do something about: what happened, and the way out. */
-export class CommandFailed extends Error {
-  override readonly name = "CommandFailed";
-  readonly wayOut: string;
-  readonly exit: ExitCode;
-  /** The server's problem code ("resource.conflict"), when it was the server that refused. */
-  readonly code: string;
-
-  constructor(message: string, options: { wayOut?: string; exit?: ExitCode; code?: string; cause?: unknown } = {}) {
-    super(message, { cause: options.cause });
-    this.wayOut = options.wayOut ?? "";
-    this.code = options.code ?? "";
-    this.exit = options.exit ?? EXIT.failed;
-  }
-}

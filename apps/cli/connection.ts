@@ -1,8 +1,8 @@
 import { resolve } from "node:path";
 import { PlainSecret } from "ringwall/core";
-import type { Target } from "./client.ts";
+import type { Client, Target } from "./client.ts";
 import { makeClient, serverUrl } from "./client.ts";
-import type { Client, Input, Machine } from "./command.ts";
+import type { Input, Machine } from "./command.ts";
 import { CommandFailed, UsageError } from "./command.ts";
 import { dataDirectory, dataPaths } from "./data-directory.ts";
 import { readPrivateFile } from "./private-file.ts";

@@ -29,7 +29,7 @@ const TEMPLATE = "ringwall_template";
 const ROLES = ["ringwall_migrate", "ringwall_app", "ringwall_worker", "bank_app"] as const;
 
 /** vitest's global set-up: one PostgreSQL for all tests, in a folder that is gone at the end. */
-export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+export async function setup(project: TestProject): Promise<() => Promise<void>> {
   const folder = mkdtempSync(join(tmpdir(), "rw-test-"));
   chmodSync(folder, 0o755);
   const server = await startEmbeddedPostgres({

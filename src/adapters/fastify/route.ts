@@ -44,7 +44,7 @@ export function route<const Policy extends RoutePolicy>(
   handler: (request: Request<Policy>) => unknown,
 ): RouteDefinition {
   // The erased form: `register` hands the handler exactly what the policy's schemas gave.
-  return { method, url, policy, handler: handler as RouteDefinition["handler"] };
+  return { method, url, policy, handler };
 }
 
 /** Registers routes on a server made by `createServer`. */

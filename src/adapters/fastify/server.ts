@@ -65,6 +65,7 @@ export function createServer(guard: Guard, options: ServerOptions = {}): Fastify
   });
   app.addHook("preValidation", (request, reply, done) => {
     const { exchange } = request;
+    if (exchange.policy === NO_ROUTE) return done();
     exchange.params = request.params;
     exchange.query = request.query;
     exchange.body = request.body;
@@ -93,28 +94,28 @@ function serverOptions(guard: Guard): FastifyHttpOptions<Server> {
     frameworkErrors: (error, request, reply) => {
       // Before hooks ran: the router refused the address itself.
       request.exchange ??= arrive(request, guard, false);
-      return sendProblem(asRingwallError(error), request, reply);
+      void sendProblem(asRingwallError(error), request, reply);
     },
   };
 }
 
 function arrive(request: FastifyRequest, guard: Guard, operator: boolean): Exchange {
   const { raw } = request;
+  const policy = request.routeOptions.config.ringwall ?? NO_ROUTE;
+  const visit = guard.open({
+    method: raw.method ?? "",
+    target: raw.url ?? "",
+    rawHeaders: raw.rawHeaders,
+    socketAddress: raw.socket.remoteAddress,
+    tls: "encrypted" in raw.socket,
+    route: policy.limit,
+  });
   return {
-    id: request.id,
-    startedMs: guard.clock(),
-    head: {
-      method: raw.method ?? "",
-      url: raw.url ?? "",
-      headers: raw.headers,
-      rawHeaders: raw.rawHeaders,
-      socketAddress: raw.socket.remoteAddress ?? "",
-      tls: "encrypted" in raw.socket,
-    },
-    policy: request.routeOptions.config.ringwall ?? NO_ROUTE,
+    id: visit.requestId,
+    visit,
+    authorization: raw.headers.authorization,
+    policy,
     route: request.routeOptions.url ?? "(none)",
-    address: "",
-    addressKey: "",
     principal: undefined,
     operator,
     tier: 0,
@@ -122,7 +123,6 @@ function arrive(request: FastifyRequest, guard: Guard, operator: boolean): Excha
     params: undefined,
     query: undefined,
     body: undefined,
-    responseHeaders: {},
     answered: false,
     refusal: undefined,
   };
@@ -143,7 +143,17 @@ function proceed(steps: readonly Step[], exchange: Exchange, reply: FastifyReply
     else done();
   };
   if (pending === undefined) go();
-  else pending.then(go, (error: unknown) => done(asRingwallError(error)));
+  else void settle(pending, go, done);
+}
+
+async function settle(pending: Promise<void>, go: () => void, done: (error?: Error) => void): Promise<void> {
+  try {
+    await pending;
+  } catch (error) {
+    done(asRingwallError(error));
+    return;
+  }
+  go();
 }
 
 function readStrictJson(app: FastifyInstance, guard: Guard): void {
@@ -173,12 +183,15 @@ function sendProblem(error: RingwallError, request: FastifyRequest, reply: Fasti
   return reply
     .code(error.status)
     .type("application/problem+json")
-    .send(JSON.stringify(problem(error, request.id)));
+    .send(JSON.stringify(problem(error, request.exchange.id)));
 }
 
 function finish(app: FastifyInstance, guard: Guard): void {
   app.addHook("onSend", (request, reply, payload, done) => {
-    void reply.headers(guard.headersFor(request.exchange));
+    const fields = guard.headersFor(request.exchange);
+    for (let index = 0; index + 1 < fields.length; index += 2) {
+      void reply.header(fields[index] ?? "", fields[index + 1] ?? "");
+    }
     done(null, payload);
   });
   app.addHook("onResponse", (request, reply, done) => {

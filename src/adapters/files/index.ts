@@ -8,3 +8,4 @@
  */
 export { fileHeadStore } from "./audit-heads.ts";
 export { createAuditKeyFile, readAuditKeyFile } from "./audit-key.ts";
+export { openMasterKeyFile } from "./master-key.ts";

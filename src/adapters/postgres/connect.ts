@@ -1,6 +1,6 @@
 import { isIPv4, isIPv6 } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
-import pg from "pg";
+import { Client } from "pg";
 import { type PlainSecret, RingwallError } from "../../core/index.ts";
 import { isInvalidPassword, unavailable } from "./errors.ts";
 
@@ -36,10 +36,10 @@ const KEEPALIVE_MS = 10_000;
  * @param interactive - False for migrations, which have no statement timeout.
  * @throws RingwallError `database.unavailable`; `config.invalid` for a plain connection beyond this machine.
  */
-export async function openClient(target: Target, interactive: boolean): Promise<pg.Client> {
+export async function openClient(target: Target, interactive: boolean): Promise<Client> {
   const ssl = tlsOptions(target);
   for (let attempt = 1; ; attempt += 1) {
-    const client = new pg.Client({
+    const client = new Client({
       host: target.host,
       port: target.port,
       database: target.database,

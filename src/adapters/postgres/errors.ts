@@ -1,4 +1,4 @@
-import pg from "pg";
+import { DatabaseError } from "pg";
 import { type ErrorDetail, RingwallError } from "../../core/index.ts";
 
 /** Long enough for a PostgreSQL to restart, short enough that nobody gives up. */
@@ -25,7 +25,7 @@ export function unavailable(cause: unknown, detail: ErrorDetail): RingwallError 
 }
 
 export function sqlState(error: unknown): string | undefined {
-  return error instanceof pg.DatabaseError ? error.code : undefined;
+  return error instanceof DatabaseError ? error.code : undefined;
 }
 
 export function isInvalidPassword(error: unknown): boolean {
@@ -44,7 +44,7 @@ export function isStatementLost(error: unknown): boolean {
 }
 
 function routine(error: unknown): string | undefined {
-  return error instanceof pg.DatabaseError ? error.routine : undefined;
+  return error instanceof DatabaseError ? error.routine : undefined;
 }
 
 /** The database refused the signed context: it ended meanwhile, or the keys differ. */
@@ -58,7 +58,7 @@ export function isContextRefused(error: unknown): boolean {
  */
 export function translate(error: unknown, statementName: string): unknown {
   const state = sqlState(error);
-  if (!(error instanceof pg.DatabaseError) || state === undefined) return error;
+  if (!(error instanceof DatabaseError) || state === undefined) return error;
   const detail: Record<string, string> = { sqlstate: state, statement: statementName };
   if (error.constraint !== undefined) detail["constraint"] = error.constraint;
   if (error.table !== undefined) detail["table"] = error.table;
@@ -72,7 +72,7 @@ export function translate(error: unknown, statementName: string): unknown {
 
 /** The same error without the parts that may quote values: message, detail, where. */
 function scrub(error: unknown): unknown {
-  if (!(error instanceof pg.DatabaseError)) return error;
+  if (!(error instanceof DatabaseError)) return error;
   const clean = new Error(`PostgreSQL ${error.severity ?? "ERROR"} ${error.code ?? ""} in ${error.routine ?? "?"}`);
   if (error.stack !== undefined) clean.stack = error.stack.replace(error.message, clean.message);
   return clean;

@@ -145,7 +145,7 @@ export class Pool {
     this.#checkRefusal();
     if (this.#waiting.length >= WAITING_MAX) throw busy("too many wait for a connection");
     const size = this.#members.size - this.#lanes.length + this.#opening;
-    if (size < this.#sizeMax - this.#lanesMax && this.#opening <= this.#waiting.length) this.#openForWaiting();
+    if (size < this.#sizeMax - this.#lanesMax && this.#opening <= this.#waiting.length) void this.#openForWaiting();
     return new Promise((take, refuse) => {
       this.#waiting.push({ untilMs: this.#clock() + WAIT_MS, take, refuse });
     });
@@ -228,15 +228,12 @@ export class Pool {
     return this.#openingLane;
   }
 
-  #openForWaiting(): void {
-    this.#open(false).then(
-      (member) => {
-        this.release(member);
-      },
-      (error: unknown) => {
-        for (const waiter of this.#waiting.splice(0)) waiter.refuse(error);
-      },
-    );
+  async #openForWaiting(): Promise<void> {
+    try {
+      this.release(await this.#open(false));
+    } catch (error) {
+      for (const waiter of this.#waiting.splice(0)) waiter.refuse(error);
+    }
   }
 
   async #open(lane: boolean): Promise<Member> {
@@ -274,7 +271,7 @@ export class Pool {
     this.#members.delete(member);
     remove(this.#idle, member);
     remove(this.#lanes, member);
-    if (this.#waiting.length > 0 && !this.#closed) this.#openForWaiting();
+    if (this.#waiting.length > 0 && !this.#closed) void this.#openForWaiting();
     this.#settle();
   }
 
@@ -287,8 +284,10 @@ export class Pool {
     for (const member of this.#members) {
       if (member.wire.waitingMs() > SILENCE_MS) member.wire.destroy(new Error("the server does not answer"));
     }
-    for (const lane of [...this.#lanes]) if (this.#isStale(lane)) this.#retire(lane);
-    for (const member of [...this.#idle]) {
+    const lanes = [...this.#lanes];
+    for (const lane of lanes) if (this.#isStale(lane)) this.#retire(lane);
+    const idle = [...this.#idle];
+    for (const member of idle) {
       const spare = this.#members.size > CONNECTIONS_MIN && nowMs - member.usedMs > IDLE_MS;
       if (spare || this.#isStale(member)) this.#retire(member);
     }

@@ -2,7 +2,6 @@ import { Kysely, PostgresDialect } from "kysely";
 import pg from "pg";
 import type { Target } from "./connect.ts";
 import { openClient } from "./connect.ts";
-import { unavailable } from "./errors.ts";
 
 /**
  * A plain connection for migrations, start-up checks and the setting up of roles: one at a time, no tenant context, no

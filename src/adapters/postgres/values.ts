@@ -1,4 +1,4 @@
-import pg from "pg";
+import { types } from "pg";
 import { assert } from "../../core/index.ts";
 
 /** Reads one value from the text PostgreSQL sends; `null` never gets here. */
@@ -32,7 +32,12 @@ const READERS: ReadonlyMap<number, Reader> = new Map<number, Reader>([
 
 /** The reader of a column's type; types not listed above are read as `pg` reads them (arrays of text, for one). */
 export function readerOf(type: number): Reader {
-  return READERS.get(type) ?? pg.types.getTypeParser(type, "text");
+  return READERS.get(type) ?? fallbackReader(type);
+}
+
+function fallbackReader(type: number): Reader {
+  // oxlint-disable-next-line typescript/no-unsafe-enum-assignment -- ids are numbers; the typings list only some of them
+  return types.getTypeParser(type, "text");
 }
 
 function readBytea(text: string): Buffer {

@@ -178,6 +178,7 @@ export class Wire {
   /** pg's Client keeps its listeners for connecting and for errors of the socket; query messages are ours. */
   #takeOver(): void {
     const { connection } = this.#client;
+    // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- each listener names the type of its event
     const listen = <Message>(event: string, listener: (message: Message) => void): void => {
       connection.removeAllListeners(event);
       connection.on(event, listener);

@@ -2,12 +2,12 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { tenantId } from "../../core/index.ts";
 import { testKeys } from "../../testing/keys.ts";
-import { KEY_KEEPER } from "../keys/store.ts";
 import { createFields, FIELD_BYTES_MAX, FIELD_OVERHEAD_BYTES, rowKeyCheck, sealedCheck } from "./index.ts";
 
 const ALPHA = tenantId("alpha-bank");
 const BETA = tenantId("beta-bank");
 const ROW = "0198c1a0-0000-7000-8000-000000000001";
+const KEY_KEEPER = { type: "system", capability: "keys.manage" } as const;
 const REFUSED = { code: "keys.decrypt_failed", message: "The value could not be opened." };
 
 /** Every field test holds with and without kept row keys: the cache must not be what refuses or accepts. */

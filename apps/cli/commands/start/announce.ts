@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, rmSync } from "node:fs";
-import { printable } from "../../client.ts";
-import type { Client, Context } from "../../command.ts";
+import { type Client, printable } from "../../client.ts";
+import type { Context } from "../../command.ts";
 import { CommandFailed } from "../../command.ts";
 import type { DataPaths } from "../../data-directory.ts";
 import { writePrivateFile } from "../../private-file.ts";

@@ -34,7 +34,7 @@ const READY = `process.send({ ready: true }); process.on("disconnect", () => pro
 test("is ready when it says so, prints into its log, and is given one argument and a short environment", async () => {
   const { service, logFile, folder } = program(
     `console.log(JSON.stringify([process.argv.slice(2), process.env]));
-     ${READY} process.on("SIGTERM", () => { console.log("drained"); process.exit(0); });`,
+     process.on("SIGTERM", () => { console.log("drained"); process.exit(0); }); ${READY}`,
   );
   const running = await service.start(never);
   await running.stop();

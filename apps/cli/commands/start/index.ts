@@ -11,6 +11,7 @@
  *
  * @module
  */
+import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -82,7 +83,7 @@ export const start: Command = {
     const release = claimDataDirectory(paths.run, pid);
     try {
       const config = await readConfigFile(found ?? writeFirstConfig(paths), uid);
-      const bankPort = modeOf(config) === "development" ? example : undefined;
+      const bankPort = modeOf(config) === "development" ? bankPortOf(example, context) : undefined;
       const bootstrapFile = input.text("bootstrap-file");
       return await superviseAll(context, {
         paths,
@@ -96,6 +97,13 @@ export const start: Command = {
     }
   },
 };
+
+/** An installation may come without the example; everything else runs then, and says so. */
+function bankPortOf(wanted: number | undefined, context: Context): number | undefined {
+  if (wanted === undefined || existsSync(BANK_SCRIPT)) return wanted;
+  context.stderr("bank ... not installed, skipped");
+  return undefined;
+}
 
 /** The first start, with nothing said: development, on this machine only. */
 function writeFirstConfig(paths: DataPaths): string {

@@ -1,0 +1,125 @@
+/**
+ * The server process, as the supervisor starts it: `main.ts <runtime file>`. Says over IPC when it answers or why it
+ * never will, drains on SIGTERM, and ends when the channel closes.
+ */
+import { chmod, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { createRingwall, type RingwallConfig } from "ringwall";
+import { createServer, register } from "ringwall/adapters/fastify";
+import { openMasterKeyFile } from "ringwall/adapters/files";
+import { openSql } from "ringwall/adapters/postgres";
+import { type ErrorCode, type Logger, RingwallError, systemClock } from "ringwall/core";
+import { checkSchema } from "ringwall/migrations";
+import { checkListener } from "ringwall/network";
+import { createLogger } from "ringwall/perimeter";
+import { allRoutes } from "./routes/index.ts";
+import { type Runtime, readRuntime, readSigner, targetOf } from "./runtime.ts";
+import { startSequencer } from "./sequencer.ts";
+
+const PRIVATE_UMASK = 0o077;
+const SOCKET_MODE = 0o600;
+/** Faults that starting again does not mend. */
+const FINAL: ReadonlySet<ErrorCode> = new Set(["config.invalid", "keys.master_refused", "database.schema_mismatch"]);
+
+const log = createLogger({ write: (line) => void process.stdout.write(line), level: "info", clock: systemClock });
+
+/** Starts everything, in the order in which one leans on another. Returns what takes it down in the reverse order. */
+async function start(runtimeFile: string): Promise<() => Promise<void>> {
+  const { runtime, config } = await readRuntime(runtimeFile);
+  const host = listenHost(config);
+  const target = await targetOf(runtime, config, "ringwall_app");
+  const sql = openSql(target);
+  try {
+    await checkSchema(sql);
+  } finally {
+    await sql.destroy();
+  }
+  const signer = await readSigner(runtime);
+  const parts = { signer, log, clock: systemClock };
+  const openMaster = masterOpener(runtime, config);
+  const ringwall = await createRingwall(config, { ...parts, target, openMaster });
+  const sequencer = await startSequencer(runtime, config, parts);
+  let draining = false;
+  const services = { ringwall, publicOrigin: publicOrigin(runtime, config), draining: () => draining };
+  const routes = allRoutes(services);
+  const api = createServer(ringwall.guard);
+  const admin = createServer(ringwall.guard, { operator: true });
+  register(api, routes);
+  register(admin, routes);
+  await rm(runtime.adminSocket, { force: true });
+  await admin.listen({ path: runtime.adminSocket });
+  await chmod(runtime.adminSocket, SOCKET_MODE);
+  await api.listen({ host, port: runtime.ports.api });
+  return async () => {
+    draining = true;
+    await api.close();
+    await admin.close();
+    await ringwall.close();
+    // Last, so that what the others recorded while they ended is signed too.
+    await sequencer.stop();
+  };
+}
+
+/** Both loopback addresses for the default, so that `localhost` works whichever of them a client tries first. */
+function listenHost({ mode, network }: RingwallConfig): string {
+  if (network.tls !== undefined) {
+    throw new RingwallError("config.invalid", {
+      message: "network.tls: this server does not end TLS itself; let a proxy do it and set network.declaredProxy",
+    });
+  }
+  checkListener({ mode, host: network.host, tls: false, declaredProxy: network.declaredProxy });
+  return network.host === "127.0.0.1" ? "localhost" : network.host;
+}
+
+function masterOpener(runtime: Runtime, { data, mode }: RingwallConfig) {
+  const masterKey = data?.masterKey;
+  const file = masterKey?.file ?? join(runtime.dataDir, "secrets", "master.key");
+  const uid = process.getuid?.();
+  return (mayCreate: boolean) =>
+    openMasterKeyFile({
+      file,
+      mode,
+      allowInProduction: masterKey?.allowInProduction ?? false,
+      mayCreate,
+      ...(uid === undefined ? {} : { uid }),
+    });
+}
+
+function publicOrigin(runtime: Runtime, { mode, perimeter }: RingwallConfig): string {
+  const host = perimeter.hosts.find((name) => !name.startsWith("*."));
+  return mode === "production" && host !== undefined ? `https://${host}` : `http://localhost:${runtime.ports.api}`;
+}
+
+function fail(error: unknown, logger: Logger): never {
+  logger.error({ err: error }, "the server cannot start");
+  if (error instanceof RingwallError && FINAL.has(error.code)) process.send?.({ fatal: error.message.slice(0, 2_000) });
+  // What is left is a process that cannot serve; whatever it opened ends with it.
+  process.exit(1);
+}
+
+process.umask(PRIVATE_UMASK);
+const started = start(process.argv[2] ?? "");
+let ending: Promise<void> | undefined;
+
+/** Drains once, however many reasons to end arrive. */
+function end(): void {
+  ending ??= drain();
+}
+
+async function drain(): Promise<void> {
+  try {
+    const stop = await started;
+    await stop();
+    process.exit(0);
+  } catch (error) {
+    log.error({ err: error }, "the server did not end well");
+    process.exit(1);
+  }
+}
+
+process.on("SIGTERM", end);
+process.on("disconnect", end);
+started.then(
+  () => void process.send?.({ ready: true }),
+  (error: unknown) => fail(error, log),
+);

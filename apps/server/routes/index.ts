@@ -1,0 +1,25 @@
+/**
+ * The HTTP API, one file a resource. Guards: each route says who may come and what it takes, or it is not registered.
+ *
+ * @module
+ */
+import type { RouteDefinition } from "ringwall/adapters/fastify";
+import { auditEvents } from "./audit-events.ts";
+import { bootstrap } from "./bootstrap.ts";
+import { health } from "./health.ts";
+import { invitations } from "./invitations.ts";
+import { secrets } from "./secrets.ts";
+import type { Services } from "./services.ts";
+import { sessions } from "./sessions.ts";
+import { signIn } from "./sign-in.ts";
+import { tenants } from "./tenants.ts";
+import { users } from "./users.ts";
+
+export type { Services } from "./services.ts";
+
+/** Every route there is, for the API's port and the local socket alike. */
+export function allRoutes(services: Services): readonly RouteDefinition[] {
+  return [health, bootstrap, signIn, sessions, tenants, invitations, users, secrets, auditEvents].flatMap((routes) =>
+    routes(services),
+  );
+}

@@ -1,0 +1,176 @@
+/**
+ * The one place that joins layers and adapters: configuration in, a guarded way to the data out.
+ *
+ * Guards nothing by itself; every part says in its own face what it guards. Fails closed: what cannot be had at the
+ * start (database, master key) is an error here, and nothing listens yet.
+ *
+ * @module
+ */
+import { z } from "zod";
+import { memoryCounters } from "./adapters/memory/index.ts";
+import { type PostgresDatabase, postgresBus, postgresDatabase, type Target } from "./adapters/postgres/index.ts";
+import { createHasher, createIdentity, type Identity, IdentityConfig } from "./application/identity/index.ts";
+import { type Clock, type CounterStore, type Logger, Mode, type Recorder, SecretReference } from "./core/index.ts";
+import { createFields, type Fields } from "./data/fields/index.ts";
+import {
+  createKeys,
+  DataConfig,
+  databaseKeyStore,
+  type Keys,
+  type MasterKey,
+  recordedMasterId,
+} from "./data/keys/index.ts";
+import { createSecrets, type Secrets } from "./data/secrets/index.ts";
+import type { ContextSigner } from "./data/tenants/index.ts";
+import {
+  type AuditReader,
+  createAuditReader,
+  createRecorder,
+  type DetailSealer,
+  MonitoringConfig,
+} from "./monitoring/audit/index.ts";
+import { NetworkConfig } from "./network/index.ts";
+import { createPerimeter, type Perimeter, PerimeterConfig } from "./perimeter/index.ts";
+import { createGuard, type Guard } from "./pipeline.ts";
+
+/** Everything that may be set, one part a layer. `mode` has no default; all else has one for development. */
+export const RingwallConfig = z.strictObject({
+  mode: Mode,
+  database: z
+    .discriminatedUnion("kind", [
+      z.strictObject({ kind: z.literal("embedded") }),
+      z.strictObject({
+        kind: z.literal("postgres"),
+        host: z.string().min(1).max(255),
+        port: z.int().min(1).max(65_535).default(5_432),
+        database: z.string().min(1).max(63).default("ringwall"),
+        /** The authority that signed the server's certificate, as a PEM file. */
+        caFile: z.string().max(4_096).optional(),
+        /** The password of ringwall_migrate. Needed by the commands that migrate and examine; servers do without. */
+        migratePassword: SecretReference.optional(),
+      }),
+    ])
+    .default({ kind: "embedded" }),
+  perimeter: PerimeterConfig.prefault({}),
+  network: NetworkConfig.prefault({}),
+  identity: IdentityConfig.prefault({}),
+  /** Left out, the server keeps a software master key in its data directory; production names its own. */
+  data: DataConfig.optional(),
+  monitoring: MonitoringConfig.prefault({}),
+});
+export type RingwallConfig = z.output<typeof RingwallConfig>;
+
+/** What the configuration names and composition has opened. */
+export interface RingwallParts {
+  /** The database as `ringwall_app`. */
+  readonly target: Target;
+  readonly signer: ContextSigner;
+  /** Opens the master key. A new one may be made only for a database that has no keys yet. */
+  readonly openMaster: (mayCreate: boolean) => Promise<MasterKey>;
+  readonly log: Logger;
+  readonly clock: Clock;
+  /** Where rates are counted; in this process when left out. */
+  readonly counters?: CounterStore;
+}
+
+/** The five layers, joined; close it before the process ends. */
+export interface Ringwall {
+  readonly database: PostgresDatabase;
+  readonly keys: Keys;
+  readonly fields: Fields;
+  readonly secrets: Secrets;
+  readonly recorder: Recorder;
+  readonly audit: AuditReader;
+  readonly identity: Identity;
+  readonly perimeter: Perimeter;
+  readonly guard: Guard;
+  /** Makes what was noted durable, forgets every key and session, and closes the connections. */
+  close(): Promise<void>;
+}
+
+/**
+ * Connects, opens the keys and joins the layers.
+ * @throws RingwallError `database.unavailable`, `keys.master_refused`, `config.invalid`
+ */
+export async function createRingwall(config: RingwallConfig, parts: RingwallParts): Promise<Ringwall> {
+  const { clock, log, signer, target } = parts;
+  const perimeter = createPerimeter(config.perimeter, {
+    mode: config.mode,
+    counters: parts.counters ?? memoryCounters({ clock }),
+    clock,
+  });
+  const database = postgresDatabase({ target, signer, clock });
+  const bus = await postgresBus(target, log);
+  const cacheSeconds = config.data?.cacheSeconds ?? 300;
+  // Audit seals with the keys, and the keys report to audit: whoever comes first asks for the other when needed.
+  const late: { recorder?: Recorder } = {};
+  const keys = await openKeys().catch(async (error: unknown) => {
+    await Promise.all([bus.close(), database.close()]);
+    throw error;
+  });
+  const seal = detailSealer(keys);
+  const recorder = createRecorder({ database, seal, clock, log, config: config.monitoring.audit });
+  late.recorder = recorder;
+  const identity = createIdentity({
+    database,
+    recorder,
+    sealer: seedSealer(keys),
+    pepper: async (purpose) => (await keys.service(`${purpose}-pepper`)).subkey("identity"),
+    clock,
+    bus,
+    hasher: createHasher(config.identity.password),
+    config: config.identity,
+  });
+  const secrets = createSecrets({ database, keys, recorder, bus, clock, cacheSeconds });
+  const guard = createGuard({
+    perimeter,
+    authenticate: (token) => identity.authenticate(token),
+    recorder,
+    log,
+    clock,
+  });
+
+  async function openKeys(): Promise<Keys> {
+    const store = databaseKeyStore(database, () => late.recorder);
+    const master = await parts.openMaster((await recordedMasterId(store)) === undefined);
+    return await createKeys({ master, store, bus, clock, cacheSeconds });
+  }
+
+  return {
+    database,
+    keys,
+    fields: createFields({ keys }),
+    secrets,
+    recorder,
+    audit: createAuditReader({ database, seal, recorder }),
+    identity,
+    perimeter,
+    guard,
+    async close() {
+      secrets.close();
+      identity.close();
+      try {
+        // What is still noted is sealed with the keys and written over the connections, so those go last.
+        await recorder.close();
+      } finally {
+        keys.close();
+        await bus.close();
+        await database.close();
+      }
+    },
+  };
+}
+
+function seedSealer(keys: Keys): Parameters<typeof createIdentity>[0]["sealer"] {
+  return {
+    seal: async (tenant, context, bytes) => await keys.sealValue(tenant, "identity", context, bytes),
+    open: async (tenant, context, sealed) => await keys.openValue(tenant, "identity", context, sealed),
+  };
+}
+
+function detailSealer(keys: Keys): DetailSealer {
+  return {
+    seal: (tenant, eventId, detail) => keys.sealValue(tenant, "audit", ["detail", eventId], detail),
+    open: (tenant, eventId, sealed) => keys.openValue(tenant, "audit", ["detail", eventId], sealed),
+  };
+}
