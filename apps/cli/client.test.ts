@@ -176,7 +176,7 @@ test("a secret's value goes from stdin into the body, and nowhere else", async (
   const words = ["secrets", "set", "bank/mail", "--tenant", "north", "--url", url.origin, "--credential", credential];
   expect(await run(commands, words, context)).toBe(EXIT.ok);
   expect(seen.map((one) => [one.url, one.body])).toEqual([
-    ["/v1/secrets/bank%2Fmail?tenant=north", '{"value":"hunter2"}'],
+    ["/v1/secrets", JSON.stringify({ name: "bank/mail", value: "hunter2", tenant: "north" })],
   ]);
   expect(out).toEqual(["stored bank/mail as version 3"]);
   expect(`${out.join()}${err.join()}`).not.toContain("hunter2");
@@ -208,7 +208,7 @@ test("a credential cannot break out of its header", async () => {
 
 test("an invitation's link goes into a 0600 file, and JSON output does not hold it", async () => {
   const link = "https://bank.example/join#token=abc";
-  const { socket } = await serve(json(201, { id: "i1", link, expires_at: "2026-11-24T00:30:00.000Z" }));
+  const { socket } = await serve(json(201, { link, expires_at: "2026-11-24T00:30:00.000Z" }));
   const folder = temporaryFolder();
   const { context, out } = recorded(
     { cwd: folder, settings: {} },
@@ -217,7 +217,6 @@ test("an invitation's link goes into a 0600 file, and JSON output does not hold 
   const words = ["users", "invite", "a@b.example", "--role", "owner", "--link-file", "link.txt", "--json"];
   expect(await run(commands, words, context)).toBe(EXIT.ok);
   expect(JSON.parse(out[0] ?? "")).toEqual({
-    id: "i1",
     link_file: join(folder, "link.txt"),
     expires_at: "2026-11-24T00:30:00.000Z",
   });

@@ -33,7 +33,7 @@ const Problem = z.object({
 });
 
 /**
- * Encodes one path segment; a secret's name holds `/`, which must not split it.
+ * Encodes one path segment; what it holds must not split it.
  * @throws UsageError for "." and "..", which every URL parser resolves away, encoded or not.
  */
 export function segment(text: string): string {

@@ -20,8 +20,6 @@ const DatabaseSection = z.object({
         caFile: z.string().optional(),
         /** The password of ringwall_migrate. Needed by `migrate` and `doctor` alone; servers do without. */
         migratePassword: SecretReference.optional(),
-        /** The password of ringwall_worker, for `audit verify` here. */
-        workerPassword: SecretReference.optional(),
       }),
     ])
     .default({ kind: "embedded" }),

@@ -12,9 +12,8 @@ import type { OwnerTarget } from "./owner-connection.ts";
 
 const PASSWORD_BYTES_MAX = 4_096;
 
-/** The roles that local commands work as, and where the configuration names their passwords. */
-const PASSWORD_FIELDS = { ringwall_migrate: "migratePassword", ringwall_worker: "workerPassword" } as const;
-export type LocalRole = keyof typeof PASSWORD_FIELDS;
+/** The roles that local commands work as. */
+export type LocalRole = "ringwall_migrate" | "ringwall_worker";
 
 const RunningPlace = z.object({
   postgres: z.object({ host: z.string(), port: z.int(), database: z.string() }).nullable(),
@@ -32,14 +31,14 @@ export function localTarget(
 ): OwnerTarget | undefined {
   const target = databaseTarget(config);
   if (target.kind === "embedded") return embeddedTarget(paths, uid, role);
-  const field = PASSWORD_FIELDS[role];
-  const reference = target[field];
-  if (reference === undefined || !reference.startsWith("file:")) {
-    throw new CommandFailed(`database.${field} is missing, or is not a file`, {
+  // A server's data directory holds the worker's password and never the migrating role's, which owns the schema.
+  const named = role === "ringwall_migrate" ? target.migratePassword : `file:${passwordFile(paths, role)}`;
+  if (named === undefined || !named.startsWith("file:")) {
+    throw new CommandFailed("database.migratePassword is missing, or is not a file", {
       wayOut: `Name the file (mode 0600) that holds the password of ${role}: "file:/path"`,
     });
   }
-  const password = readPrivateFile(reference.slice("file:".length), PASSWORD_BYTES_MAX, uid).trim();
+  const password = readPrivateFile(named.slice("file:".length), PASSWORD_BYTES_MAX, uid).trim();
   return {
     host: target.host,
     port: target.port,
@@ -50,13 +49,17 @@ export function localTarget(
   };
 }
 
+function passwordFile(paths: DataPaths, role: LocalRole): string {
+  return join(paths.secrets, `${role}.password`);
+}
+
 function embeddedTarget(paths: DataPaths, uid: number, role: LocalRole): OwnerTarget | undefined {
   const file = join(paths.run, "runtime.json");
   if (!existsSync(file)) return undefined;
   // Written by the supervisor; a stale one names a socket that is not there.
   const { postgres } = RunningPlace.parse(JSON.parse(readFileSync(file, "utf8")));
   if (postgres === null || !existsSync(join(postgres.host, `.s.PGSQL.${postgres.port}`))) return undefined;
-  const password = readPrivateFile(join(paths.secrets, `${role}.password`), PASSWORD_BYTES_MAX, uid).trim();
+  const password = readPrivateFile(passwordFile(paths, role), PASSWORD_BYTES_MAX, uid).trim();
   return { ...postgres, user: role, password: new PlainSecret(password) };
 }
 
