@@ -9,7 +9,7 @@
  */
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import type { Reporter, TestModule } from "vitest/node";
+import type { Reporter, TestCase, TestModule } from "vitest/node";
 
 const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
 const KINDS = { "--long": "long", "--peers": "peers" } as const;
@@ -35,8 +35,7 @@ function tally(modules: readonly TestModule[], unhandledErrors: number): Tally {
       const outcome = test.result();
       if (outcome.state === "passed") result.passed += 1;
       else if (outcome.state === "failed") result.failed += 1;
-      // Without a note the reason is in the name: "with redis-server (not installed) > counts".
-      else if (outcome.state === "skipped") result.skips.push({ where: file, why: outcome.note ?? test.fullName });
+      else if (outcome.state === "skipped") result.skips.push({ where: file, why: outcome.note ?? nameOf(test) });
       // Pending: collected and never run, because something else broke off the run.
       else result.failed += 1;
     }
@@ -44,6 +43,15 @@ function tally(modules: readonly TestModule[], unhandledErrors: number): Tally {
     result.failed += suites.reduce((count, suite) => count + suite.errors().length, 0);
   }
   return result;
+}
+
+/** Without a note the reason is in a name: of the outermost suite that was skipped as a whole, else of the test. */
+function nameOf(test: TestCase): string {
+  let name = test.fullName;
+  for (let { parent } = test; parent.type === "suite"; { parent } = parent) {
+    if (parent.options.mode === "skip") name = parent.fullName;
+  }
+  return name;
 }
 
 /** One line for each file and reason, with how many tests it stands for. */

@@ -3,7 +3,7 @@ import { request as tlsRequest } from "node:https";
 import { isIPv4 } from "node:net";
 import type { PlainSecret } from "ringwall/core";
 import { z } from "zod";
-import { CommandFailed, EXIT } from "./exit.ts";
+import { CommandFailed, EXIT, UsageError } from "./exit.ts";
 
 export type Method = "GET" | "POST" | "PUT" | "DELETE";
 
@@ -32,10 +32,13 @@ const Problem = z.object({
   request_id: z.string().max(SHOWN_CHARACTERS_MAX).optional(),
 });
 
-/** Encodes one path segment; a secret's name holds `/`, which must not split it. */
+/**
+ * Encodes one path segment; what it holds must not split it.
+ * @throws UsageError for "." and "..", which every URL parser resolves away, encoded or not.
+ */
 export function segment(text: string): string {
-  // "." and ".." would be resolved away by URL parsers on the way; encodeURIComponent leaves dots alone.
-  return encodeURIComponent(text).replaceAll(/^\.{1,2}$/g, (dots) => "%2E".repeat(dots.length));
+  if (text === "." || text === "..") throw new UsageError(`${JSON.stringify(text)} is not a name`);
+  return encodeURIComponent(text);
 }
 
 /**

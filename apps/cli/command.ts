@@ -2,7 +2,7 @@ import type { Clock } from "ringwall/core";
 import type { Client } from "./client.ts";
 import type { ExitCode } from "./exit.ts";
 
-export { CommandFailed, EXIT, type ExitCode } from "./exit.ts";
+export { CommandFailed, EXIT, type ExitCode, UsageError } from "./exit.ts";
 
 /** One `--name` of a command. With `value` it takes one; without, it is a switch. */
 export interface Option {
@@ -86,8 +86,3 @@ export const CONNECTION_OPTIONS = {
 } as const satisfies Record<string, Option>;
 
 export const JSON_OPTION = { json: { summary: "Print JSON, for programs" } } as const satisfies Record<string, Option>;
-
-/** The command line cannot be understood. Exit code 2. */
-export class UsageError extends Error {
-  override readonly name = "UsageError";
-}

@@ -21,6 +21,11 @@ export interface DataPaths {
   readonly adminSocket: string;
   readonly secrets: string;
   readonly log: string;
+  readonly contextKey: string;
+  /** Signs audit heads. */
+  readonly auditKey: string;
+  /** Copies of signed audit heads, unless the configuration names a better place. */
+  readonly auditHeads: string;
   /** The embedded PostgreSQL's own folder. */
   readonly postgres: string;
   readonly config: string;
@@ -44,11 +49,15 @@ export function dataDirectory(given: string | undefined, machine: Machine): stri
 
 export function dataPaths(root: string): DataPaths {
   const run = join(root, "run");
+  const secrets = join(root, "secrets");
   return {
     root,
     run,
     adminSocket: join(root, ADMIN_SOCKET),
-    secrets: join(root, "secrets"),
+    secrets,
+    contextKey: join(secrets, "context.key"),
+    auditKey: join(secrets, "audit.key"),
+    auditHeads: join(root, "audit-heads"),
     log: join(root, "log"),
     postgres: join(root, "postgres"),
     config: join(root, "ringwall.config.json"),

@@ -26,3 +26,8 @@ export class CommandFailed extends Error {
     this.exit = options.exit ?? EXIT.failed;
   }
 }
+
+/** The command line cannot be understood. Exit code 2. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+}

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { commands } from "./commands/index.ts";
 import { recorded } from "./context.fixture.ts";
@@ -8,45 +8,34 @@ import { run } from "./run.ts";
 
 /**
  * Text scripts: `$ ringwall ...` is a command line, the lines below it what it says (`!` before those on stderr), and
- * `exit N` ends it. They are the promise to scripts and people; a change of them is a change of the product.
+ * `exit N` ends it. They are the promise to scripts and people, so a change of them is a change of the product: look at
+ * the difference, then `vitest run apps/cli/scripts.test.ts -u`.
  */
-interface Step {
-  readonly line: string;
-  readonly said: readonly string[];
-  readonly exit: number;
-}
-
-function parseScript(text: string): readonly Step[] {
-  const steps: Step[] = [];
-  let line = "";
-  let said: string[] = [];
-  for (const row of text.split("\n")) {
-    if (row.startsWith("#")) continue;
-    if (row.startsWith("$ ringwall")) {
-      line = row.slice("$ ringwall".length).trim();
-      said = [];
-    } else if (/^exit \d$/.test(row)) {
-      steps.push({ line, said, exit: Number(row.slice(5)) });
-    } else if (said.length > 0 || row !== "") {
-      said.push(row);
-    }
-  }
-  return steps;
-}
-
-const folder = new URL("scripts/", import.meta.url);
-for (const name of readdirSync(folder)) {
-  const steps = parseScript(readFileSync(new URL(name, folder), "utf8"));
-  test.each(steps)(`${name}: ringwall $line`, async ({ line, said, exit }) => {
-    const heard: string[] = [];
-    const keep = (mark: string) => (text: string) => void heard.push(...text.split("\n").map((row) => mark + row));
+async function play(title: string, lines: readonly string[]): Promise<string> {
+  const steps: string[] = [];
+  for (const line of lines) {
+    const said: string[] = [];
+    const keep = (mark: string) => (text: string) => {
+      said.push(...text.split("\n").map((row) => (mark + row).trimEnd()));
+    };
     const { context } = recorded({}, { stdout: keep(""), stderr: keep("! ") });
-    const words = line === "" ? [] : line.split(" ");
-    const code = await run(commands, words, context);
-    expect(heard.map((row) => row.trimEnd()).join("\n")).toBe(said.join("\n").trimEnd());
-    expect(code).toBe(exit);
-  });
+    const code = await run(commands, line === "" ? [] : line.split(" "), context);
+    steps.push([`$ ringwall ${line}`.trimEnd(), ...said, `exit ${code}`].join("\n"));
+  }
+  return `# ${title}\n\n${steps.join("\n\n")}\n`;
 }
+
+test("--help says for each command what the script says", async () => {
+  const lines = ["--help", "help", "secrets --help", ...commands.map((command) => `${command.name} --help`)];
+  await expect(await play("What --help says.", lines)).toMatchFileSnapshot("scripts/help.txt");
+});
+
+test("a wrong command line gets what the script says, and nothing is done", async () => {
+  const script = readFileSync(new URL("scripts/mistakes.txt", import.meta.url), "utf8");
+  const lines = [...script.matchAll(/^\$ ringwall ?(.*)$/gm)].map((match) => match[1] ?? "");
+  expect(lines.length).toBeGreaterThan(20);
+  await expect(await play("What a wrong command line gets.", lines)).toMatchFileSnapshot("scripts/mistakes.txt");
+});
 
 test.each(commands)("$name has a usage, help and examples that parse as its own command lines", (command) => {
   expect(commandHelp(command)).toContain(usageLine(command));

@@ -53,9 +53,10 @@ start() {
   (cd "$folder" && exec "${command[@]}") </dev/null >"$log" 2>&1 &
   group=$!
   set +m
-  until [ "$(status_of "http://127.0.0.1:$api_port/readyz")" = 200 ]; do
+  # The API answers first; the last line is said when the bank does too.
+  until grep -q '^Ctrl-C stops' "$log" && [ "$(status_of "http://127.0.0.1:$api_port/readyz")" = 200 ]; do
     kill -0 "$group" 2>/dev/null || fail "$user: npm start ended before it was ready"
-    [ $((SECONDS - began)) -lt "$ready_seconds" ] || fail "$user: /readyz is not 200 after $ready_seconds s"
+    [ $((SECONDS - began)) -lt "$ready_seconds" ] || fail "$user: not ready, or /readyz not 200, after $ready_seconds s"
     sleep 0.2
   done
   say "$user: ready after $((SECONDS - began)) s"
@@ -77,7 +78,7 @@ interrupt() {
   wait "$group" || code=$?
   wait_gone "$user"
   [ "$code" = 0 ] || [ "$code" = 130 ] || fail "$user: Ctrl-C ended with exit code $code"
-  [ "$(tail -n 1 "$log")" = stopped ] || fail "$user: Ctrl-C did not end in order"
+  grep -qx stopped "$log" || fail "$user: Ctrl-C did not end in order"
   [ ! -e "$data/postgres/pgdata/postmaster.pid" ] || fail "$user: PostgreSQL still runs after Ctrl-C"
   group=
   say "$user: Ctrl-C stopped everything"

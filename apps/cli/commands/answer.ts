@@ -8,11 +8,16 @@ export const TENANT_OPTION = {
   tenant: { value: "ID", summary: "The tenant; the credential's own unless given" },
 } as const satisfies Record<string, Option>;
 
-/** The query that carries `--tenant` and other filters, or an empty text. */
-export function tenantQuery(input: Input, filters: Readonly<Record<string, string>> = {}): string {
+/** `--tenant` as a field of a body or a query; nothing when it was not given. */
+export function namedTenant(input: Input): { tenant?: string } {
   const tenant = input.text("tenant");
-  const query = new URLSearchParams({ ...(tenant === undefined ? {} : { tenant }), ...filters }).toString();
-  return query === "" ? "" : `?${query}`;
+  return tenant === undefined ? {} : { tenant };
+}
+
+/** A query with these parameters, or an empty text. */
+export function query(parameters: Readonly<Record<string, string>>): string {
+  const text = new URLSearchParams(parameters).toString();
+  return text === "" ? "" : `?${text}`;
 }
 
 /** Reads a server's answer. Unknown fields are let through for `--json`: a newer server may say more. */

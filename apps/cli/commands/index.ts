@@ -5,6 +5,7 @@
  */
 import type { Command } from "../command.ts";
 import { tailAudit } from "./audit/tail.ts";
+import { verifyAuditLog } from "./audit/verify.ts";
 import { reissueBootstrap } from "./bootstrap/reissue.ts";
 import { completion } from "./completion.ts";
 import { doctor } from "./doctor/index.ts";
@@ -35,6 +36,7 @@ export const commands: readonly Command[] = [
   listSecrets,
   setSecret,
   rotateSecret,
+  verifyAuditLog,
   tailAudit,
   version,
   completion(() => commands),

@@ -25,16 +25,10 @@ export function linkDestination(input: Input, context: Context): string | undefi
 }
 
 /** Shows a link, or writes it into its file and shows the file's name. `--json` prints everything but the link. */
-export function deliverLink(
-  input: Input,
-  context: Context,
-  link: Link,
-  destination: string | undefined,
-  facts: Readonly<Record<string, string>> = {},
-): void {
+export function deliverLink(input: Input, context: Context, link: Link, destination: string | undefined): void {
   if (destination !== undefined) writePrivateFile(destination, `${link.link}\n`);
   if (input.flag("json")) {
-    context.stdout(JSON.stringify({ ...facts, link_file: destination, expires_at: link.expires_at }));
+    context.stdout(JSON.stringify({ link_file: destination, expires_at: link.expires_at }));
     return;
   }
   context.stdout(destination === undefined ? printable(link.link) : `the link is in ${destination}`);

@@ -1,8 +1,6 @@
-import type { Command, Context, Input } from "../command.ts";
-import { CommandFailed, EXIT } from "../command.ts";
-import { findConfigFile, readConfigFile } from "../config-file.ts";
-import { dataDirectory, dataPaths } from "../data-directory.ts";
-import { migrateTarget } from "./migrate-target.ts";
+import type { Command } from "../command.ts";
+import { EXIT } from "../command.ts";
+import { findLocalTarget } from "./local-target.ts";
 
 export const migrateCommand: Command = {
   name: "migrate",
@@ -17,7 +15,7 @@ export const migrateCommand: Command = {
   },
   examples: [["ringwall migrate --config /etc/ringwall/ringwall.config.json", "before a new version's servers start"]],
   async run(input, context) {
-    const target = await findTarget(input, context);
+    const target = await findLocalTarget(input, context.machine, "ringwall_migrate");
     // Loaded here, because no other command needs them.
     const { asOwner } = await import("./owner-connection.ts");
     const { migrate } = await import("ringwall/migrations");
@@ -28,16 +26,3 @@ export const migrateCommand: Command = {
     return EXIT.ok;
   },
 };
-
-async function findTarget(input: Input, { machine }: Context): Promise<NonNullable<ReturnType<typeof migrateTarget>>> {
-  const paths = dataPaths(dataDirectory(input.text("data"), machine));
-  const file = findConfigFile(input.text("config"), paths.root, machine);
-  if (file === undefined) {
-    throw new CommandFailed("there is no configuration file", {
-      wayOut: "ringwall init writes one, or name it: --config FILE",
-    });
-  }
-  const target = migrateTarget(await readConfigFile(file, machine.uid), paths, machine.uid);
-  if (target !== undefined) return target;
-  throw new CommandFailed("the embedded PostgreSQL does not run", { wayOut: "ringwall start starts and migrates it." });
-}

@@ -2,10 +2,10 @@ import { z } from "zod";
 import { printable } from "../../client.ts";
 import type { Command } from "../../command.ts";
 import { CONNECTION_OPTIONS, EXIT, JSON_OPTION } from "../../command.ts";
-import { readAnswer, TENANT_OPTION, tenantQuery } from "../answer.ts";
+import { query, readAnswer } from "../answer.ts";
 
 const LIMIT_DEFAULT = 50;
-const LIMIT_MAX = 1_000;
+const LIMIT_MAX = 200;
 
 const Events = z.object({
   items: z.array(
@@ -23,21 +23,20 @@ const Events = z.object({
 
 export const tailAudit: Command = {
   name: "audit tail",
-  summary: "Show the newest audit records of a tenant",
+  summary: "Show the newest audit records of the credential's tenant",
   options: {
     limit: { value: "N", summary: `How many, at most ${LIMIT_MAX} (${LIMIT_DEFAULT})` },
-    ...TENANT_OPTION,
     ...JSON_OPTION,
     ...CONNECTION_OPTIONS,
   },
   examples: [
-    ["ringwall audit tail --tenant northbank", "the last 50"],
-    ["ringwall audit tail --tenant northbank --limit 1000 --json", "one JSON object a line"],
+    ["ringwall audit tail --url https://ringwall.example --credential key", "the last 50"],
+    ["ringwall audit tail --limit 200 --json", "one JSON object a line"],
   ],
   async run(input, context) {
     const limit = input.whole("limit", 1, LIMIT_MAX) ?? LIMIT_DEFAULT;
-    const query = tenantQuery(input, { limit: String(limit) });
-    const { items } = readAnswer(Events, await context.connect(input).request("GET", `/v1/audit-events${query}`));
+    const path = `/v1/audit-events${query({ limit: String(limit) })}`;
+    const { items } = readAnswer(Events, await context.connect(input).request("GET", path));
     for (const item of items) {
       const line = `${item.sequence}  ${item.at}  ${item.action}  ${item.outcome}  ${item.actor}`;
       context.stdout(input.flag("json") ? JSON.stringify(item) : printable(line));

@@ -3,7 +3,7 @@ import { checkSchema } from "ringwall/migrations";
 import { CommandFailed } from "../../command.ts";
 import type { ConfigFile } from "../../config-file.ts";
 import type { DataPaths } from "../../data-directory.ts";
-import { migrateTarget } from "../migrate-target.ts";
+import { localTarget } from "../local-target.ts";
 import { asOwner, type OwnerTarget } from "../owner-connection.ts";
 import { type Finding, fail, ok } from "./check.ts";
 
@@ -16,7 +16,7 @@ export async function checkDatabase(
 ): Promise<readonly Finding[]> {
   let target: OwnerTarget | undefined;
   try {
-    target = migrateTarget(config, paths, uid);
+    target = localTarget(config, paths, uid, "ringwall_migrate");
   } catch (error) {
     if (!(error instanceof CommandFailed)) throw error;
     return [fail("database", error.message, error.wayOut)];

@@ -64,7 +64,7 @@ async function examine(input: Input, context: Context): Promise<readonly Finding
 /** Keys that a first start made; before it, there is nothing to miss. */
 function checkKeys(paths: DataPaths, uid: number): readonly Finding[] {
   if (!existsSync(join(paths.postgres, "pgdata"))) return [];
-  return [checkKeyFile("context key", join(paths.secrets, "context.key"), uid)];
+  return [checkKeyFile("context key", paths.contextKey, uid)];
 }
 
 async function checkConfig(

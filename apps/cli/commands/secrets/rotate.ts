@@ -1,8 +1,7 @@
 import { z } from "zod";
-import { segment } from "../../client.ts";
 import type { Command } from "../../command.ts";
 import { CONNECTION_OPTIONS, EXIT, JSON_OPTION } from "../../command.ts";
-import { readAnswer, showRow, TENANT_OPTION, tenantQuery } from "../answer.ts";
+import { namedTenant, readAnswer, showRow, TENANT_OPTION } from "../answer.ts";
 
 const Version = z.object({ name: z.string(), version: z.number().int() });
 
@@ -17,8 +16,8 @@ export const rotateSecret: Command = {
   examples: [["ringwall secrets rotate bank/database-password", "a new database password, without a restart"]],
   async run(input, context) {
     const [name = ""] = input.positionals;
-    const path = `/v1/secrets/${segment(name)}/rotate${tenantQuery(input)}`;
-    const answer = readAnswer(Version, await context.connect(input).request("POST", path));
+    const body = { name, ...namedTenant(input) };
+    const answer = readAnswer(Version, await context.connect(input).request("POST", "/v1/secret-rotations", body));
     showRow(input, context, answer, `rotated ${answer.name} to version ${answer.version}`);
     return EXIT.ok;
   },

@@ -1,10 +1,9 @@
 import { resolve } from "node:path";
 import { z } from "zod";
-import { segment } from "../../client.ts";
 import type { Command, Context, Input } from "../../command.ts";
 import { CONNECTION_OPTIONS, CommandFailed, EXIT, JSON_OPTION } from "../../command.ts";
 import { readPrivateFile } from "../../private-file.ts";
-import { readAnswer, showRow, TENANT_OPTION, tenantQuery } from "../answer.ts";
+import { namedTenant, readAnswer, showRow, TENANT_OPTION } from "../answer.ts";
 
 // The largest thing people keep as a secret is a certificate chain with its key.
 const VALUE_BYTES_MAX = 65_536;
@@ -32,8 +31,9 @@ export const setSecret: Command = {
     const [name = ""] = input.positionals;
     const value = await readValue(input, context);
     if (value === "") throw new CommandFailed("the value is empty; nothing was stored");
-    const path = `/v1/secrets/${segment(name)}${tenantQuery(input)}`;
-    const answer = readAnswer(Version, await context.connect(input).request("PUT", path, { value }));
+    // The name is in the body: it holds `/`, and an encoded one in a path is refused by the server's perimeter.
+    const body = { name, value, ...namedTenant(input) };
+    const answer = readAnswer(Version, await context.connect(input).request("PUT", "/v1/secrets", body));
     showRow(input, context, answer, `stored ${answer.name} as version ${answer.version}`);
     return EXIT.ok;
   },

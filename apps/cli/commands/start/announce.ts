@@ -1,6 +1,5 @@
 import { existsSync, readFileSync, rmSync } from "node:fs";
-import type { Client } from "../../client.ts";
-import { printable } from "../../client.ts";
+import { type Client, printable } from "../../client.ts";
 import type { Context } from "../../command.ts";
 import { CommandFailed } from "../../command.ts";
 import type { DataPaths } from "../../data-directory.ts";

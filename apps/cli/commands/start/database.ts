@@ -1,11 +1,12 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "ringwall/adapters/embedded-postgres";
-import { type Logger, PlainSecret, RingwallError, randomBytes, randomToken } from "ringwall/core";
+import { type Logger, PlainSecret, RingwallError, randomToken } from "ringwall/core";
 import { installContextKey, installDatabase, installRoles, migrate } from "ringwall/migrations";
 import { CommandFailed } from "../../command.ts";
 import type { DataPaths } from "../../data-directory.ts";
 import { readPrivateFile, writePrivateFile } from "../../private-file.ts";
+import { newContextKey, parseContextKey } from "../context-key.ts";
 import { asOwner, type OwnerTarget } from "../owner-connection.ts";
 import type { Runtime } from "./runtime.ts";
 import type { Service } from "./supervise.ts";
@@ -16,8 +17,6 @@ const MAINTENANCE_DATABASE = "postgres";
 /** The example's login role. Its password moves into the secret store; the file is only for the hand-over. */
 const EXAMPLE_ROLE = "bank_app";
 const SECRET_BYTES_MAX = 4_096;
-const CONTEXT_KEY_BYTES = 32;
-const KID_BYTES = 6;
 
 export interface EmbeddedDatabase {
   readonly service: Service;
@@ -103,7 +102,7 @@ async function install(
   });
   await asOwner({ ...superuser, database: DATABASE }, installDatabase);
   const owner = { ...superuser, database: DATABASE, user: "ringwall_migrate", password: passwords.ringwall_migrate };
-  const contextKey = parseContextKey(keptSecret(join(paths.secrets, "context.key"), uid, newContextKey));
+  const contextKey = parseContextKey(keptSecret(paths.contextKey, uid, newContextKey));
   await asOwner(owner, async (db) => {
     const applied = await migrate(db);
     if (applied.length > 0) say(`PostgreSQL ... migrated (${applied.join(", ")})`);
@@ -131,19 +130,4 @@ async function newClients(
 function keptSecret(file: string, uid: number, make: () => string): PlainSecret {
   if (!existsSync(file)) writePrivateFile(file, `${make()}\n`);
   return new PlainSecret(readPrivateFile(file, SECRET_BYTES_MAX, uid).trim());
-}
-
-/** `kid:base64url`, on one line. The kid is public; the rest signs tenant contexts. */
-function newContextKey(): string {
-  return `${randomBytes(KID_BYTES).toString("hex")}:${randomToken(CONTEXT_KEY_BYTES)}`;
-}
-
-function parseContextKey(secret: PlainSecret): { kid: string; key: Buffer } {
-  const parts = /^([a-z0-9]{1,16}):([A-Za-z0-9_-]{43})$/.exec(secret.open());
-  if (parts === null) {
-    throw new CommandFailed("the file secrets/context.key is damaged", {
-      wayOut: "Delete it: a new one is made, and contexts signed with the old one end.",
-    });
-  }
-  return { kid: parts[1] ?? "", key: Buffer.from(parts[2] ?? "", "base64url") };
 }

@@ -1,11 +1,10 @@
-import { z } from "zod";
+import { segment } from "../../client.ts";
 import type { Command } from "../../command.ts";
 import { CONNECTION_OPTIONS, EXIT, JSON_OPTION, UsageError } from "../../command.ts";
-import { readAnswer, TENANT_OPTION } from "../answer.ts";
+import { readAnswer } from "../answer.ts";
 import { deliverLink, LINK_FILE_OPTION, Link, linkDestination } from "../link.ts";
 
 const ROLES = ["viewer", "editor", "admin", "owner"] as const;
-const Invitation = Link.extend({ id: z.string() });
 
 export const inviteUser: Command = {
   name: "users invite",
@@ -14,7 +13,7 @@ export const inviteUser: Command = {
     "The link lets its holder choose a password, so it goes to your terminal or into a file that only you can read.",
   positionals: [{ name: "EMAIL", summary: "The person's e-mail address" }],
   options: {
-    ...TENANT_OPTION,
+    tenant: { value: "ID", summary: "Invite the first owner of this tenant; else into the credential's own" },
     role: { value: "ROLE", summary: `One of ${ROLES.join(", ")} (required)` },
     ...LINK_FILE_OPTION,
     ...JSON_OPTION,
@@ -23,8 +22,8 @@ export const inviteUser: Command = {
   examples: [
     ["ringwall users invite ada@northbank.example --tenant northbank --role owner", "a tenant's first owner"],
     [
-      "ringwall users invite bo@northbank.example --tenant northbank --role viewer --link-file bo.txt",
-      "the link into a file",
+      "ringwall users invite bo@northbank.example --role viewer --link-file bo.txt --url https://ringwall.example --credential key",
+      "into one's own tenant, the link into a file",
     ],
   ],
   async run(input, context) {
@@ -32,10 +31,16 @@ export const inviteUser: Command = {
     const role = ROLES.find((known) => known === input.text("role"));
     if (role === undefined) throw new UsageError(`--role must be one of ${ROLES.join(", ")}`);
     const tenant = input.text("tenant");
-    const body = { email, role, ...(tenant === undefined ? {} : { tenant }) };
+    if (tenant !== undefined && role !== "owner") {
+      throw new UsageError("--tenant invites a tenant's first owner, who invites everybody else: --role owner");
+    }
     const destination = linkDestination(input, context);
-    const invitation = readAnswer(Invitation, await context.connect(input).request("POST", "/v1/invitations", body));
-    deliverLink(input, context, invitation, destination, { id: invitation.id });
+    const client = context.connect(input);
+    const link =
+      tenant === undefined
+        ? await client.request("POST", "/v1/invitations", { email, role })
+        : await client.request("POST", `/v1/tenants/${segment(tenant)}/owner-invitations`, { email });
+    deliverLink(input, context, readAnswer(Link, link), destination);
     return EXIT.ok;
   },
 };

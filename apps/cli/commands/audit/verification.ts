@@ -1,0 +1,112 @@
+import { createPublicKey, type KeyObject } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { fileHeadStore } from "ringwall/adapters/files";
+import { postgresDatabase } from "ringwall/adapters/postgres";
+import { isTenantId, PlainSecret, type TenantId } from "ringwall/core";
+import { contextSigner } from "ringwall/data/tenants";
+import { type AuditReport, HeadVerifier, verifyAudit, workerSource } from "ringwall/monitoring/audit";
+import type { Context, ExitCode, Input } from "../../command.ts";
+import { CommandFailed, EXIT, UsageError } from "../../command.ts";
+import { type DataPaths, dataDirectory, dataPaths } from "../../data-directory.ts";
+import { readPrivateFile } from "../../private-file.ts";
+import { showRows } from "../answer.ts";
+import { parseContextKey } from "../context-key.ts";
+import { findLocalTarget } from "../local-target.ts";
+
+const KEY_BYTES_MAX = 4_096;
+// A running server signs a new tail within about a second; five are enough to see that it does.
+const SETTLE_ATTEMPTS = 20;
+const SETTLE_PAUSE_MS = 250;
+
+/** Behind `audit verify`, in a module of its own so that other commands do not load a database driver. */
+export async function verify(input: Input, context: Context): Promise<ExitCode> {
+  const { machine } = context;
+  const paths = dataPaths(dataDirectory(input.text("data"), machine));
+  const named = (option: string): string | undefined => {
+    const path = input.text(option);
+    return path === undefined ? undefined : resolve(machine.cwd, path);
+  };
+  const tenant = tenantOption(input);
+  const verifier = new HeadVerifier([readPublicKey(named("key") ?? paths.auditKey, machine.uid)]);
+  const heads = await fileHeadStore(existingFolder(named("heads") ?? paths.auditHeads));
+  const target = await findLocalTarget(input, machine, "ringwall_worker");
+  const { password, caFile, ...place } = target;
+  const database = postgresDatabase({
+    target: {
+      ...place,
+      credential: async () => await Promise.resolve(password),
+      ...(caFile === undefined ? {} : { tls: { ca: readFileSync(caFile, "utf8") } }),
+    },
+    signer: contextSigner(readContextKey(paths, machine.uid)),
+    clock: context.clock,
+  });
+  try {
+    const report = await verifyAudit({
+      source: workerSource(database, { type: "system", capability: "audit.verify" }),
+      heads,
+      verifier,
+      ...(tenant === undefined ? {} : { tenant }),
+      settle: {
+        attempts: SETTLE_ATTEMPTS,
+        pause: async () => {
+          await delay(SETTLE_PAUSE_MS, undefined, { signal: context.signal });
+        },
+      },
+    });
+    return show(input, context, report);
+  } finally {
+    await database.close();
+  }
+}
+
+function tenantOption(input: Input): TenantId | undefined {
+  const text = input.text("tenant");
+  if (text === undefined || isTenantId(text)) return text;
+  throw new UsageError("--tenant is not a tenant id");
+}
+
+/** From a public key, which anybody may have, or from the signing key's own private file. */
+function readPublicKey(file: string, uid: number): KeyObject {
+  if (!existsSync(file)) {
+    throw new CommandFailed(`the audit key ${file} does not exist`, {
+      wayOut: "Name it: --key FILE (public or signing key, PEM)",
+    });
+  }
+  const text = readFileSync(file, "utf8");
+  // A private key that others can read has signed what they like.
+  const pem = text.includes("PUBLIC KEY") ? text : readPrivateFile(file, KEY_BYTES_MAX, uid);
+  try {
+    return createPublicKey(pem);
+  } catch (error) {
+    throw new CommandFailed(`${file} is not a key in PEM`, { cause: error });
+  }
+}
+
+/** Without the copies a log whose owner cut it off would look whole, so their folder must be there. */
+function existingFolder(folder: string): string {
+  if (existsSync(folder)) return folder;
+  throw new CommandFailed(`the folder of head copies ${folder} does not exist`, { wayOut: "Name it: --heads DIR" });
+}
+
+function readContextKey(paths: DataPaths, uid: number): ReturnType<typeof parseContextKey> {
+  return parseContextKey(new PlainSecret(readPrivateFile(paths.contextKey, KEY_BYTES_MAX, uid).trim()));
+}
+
+function show(input: Input, context: Context, report: AuditReport): ExitCode {
+  if (input.flag("json")) {
+    context.stdout(JSON.stringify(report));
+  } else {
+    const rows = report.tenants.map(({ tenant, verified, signed, copied, problem }) => ({
+      tenant,
+      verified,
+      signed,
+      copied,
+      state: problem === undefined ? "whole" : `${problem.kind} at #${problem.position}: ${problem.message}`,
+    }));
+    showRows(input, context, rows, ["tenant", "verified", "signed", "copied", "state"]);
+    context.stdout(report.ok ? "the audit log is whole" : "THE AUDIT LOG IS NOT WHOLE");
+  }
+  return report.ok ? EXIT.ok : EXIT.failed;
+}
