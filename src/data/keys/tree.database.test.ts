@@ -97,8 +97,9 @@ describe("a key tree in PostgreSQL", () => {
 });
 
 describe("the table of keys", () => {
+  let attacks = 0;
   const attack = async (text: string, values: readonly string[] = [], tenant: TenantId = PLATFORM_TENANT) =>
-    await db.database.once(tenant, KEY_KEEPER, statement(`attack.${text.slice(0, 60)}`, text), values);
+    await db.database.once(tenant, KEY_KEEPER, statement(`attack.${(attacks += 1)}`, text), values);
 
   test("shows a tenant its own rows only, and nothing to the host application or without a context", async () => {
     const [one, other] = [await newTenant(), await newTenant()];
