@@ -309,8 +309,5 @@ function refusalEvent({ principal, route, visit }: Exchange, error: RingwallErro
     const actor = { type: "anonymous", tenant: PLATFORM_TENANT } as const;
     return { action: "requests.refused", outcome: "denied", tenant: PLATFORM_TENANT, actor, facts };
   }
-  // Made plain: a principal carries more than the actor that audit knows.
-  const { tenant, user, session } = principal;
-  const actor = { type: "user", tenant, user, session } as const;
-  return { action: "access.denied", outcome: "denied", tenant, actor, facts };
+  return { action: "access.denied", outcome: "denied", tenant: principal.tenant, actor: principal, facts };
 }

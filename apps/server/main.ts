@@ -25,7 +25,7 @@ const log = createLogger({ write: (line) => void process.stdout.write(line), lev
 
 /** Starts everything, in the order in which one leans on another. Returns what takes it down in the reverse order. */
 async function start(runtimeFile: string): Promise<() => Promise<void>> {
-  const { runtime, config } = await readRuntime(runtimeFile);
+  const { runtime, config } = await readRuntime(runtimeFile, process.getuid?.());
   const host = listenHost(config);
   const target = await targetOf(runtime, config, "ringwall_app");
   const sql = openSql(target);
@@ -74,14 +74,13 @@ function listenHost({ mode, network }: RingwallConfig): string {
 function masterOpener(runtime: Runtime, { data, mode }: RingwallConfig) {
   const masterKey = data?.masterKey;
   const file = masterKey?.file ?? join(runtime.dataDir, "secrets", "master.key");
-  const uid = process.getuid?.();
   return (mayCreate: boolean) =>
     openMasterKeyFile({
       file,
       mode,
       allowInProduction: masterKey?.allowInProduction ?? false,
       mayCreate,
-      ...(uid === undefined ? {} : { uid }),
+      ...(runtime.uid === undefined ? {} : { uid: runtime.uid }),
     });
 }
 

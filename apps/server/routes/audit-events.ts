@@ -21,18 +21,14 @@ export const auditEvents: Routes = ({ ringwall: { audit } }) => [
     "/v1/audit-events",
     { access: { permission: "admin:access" }, query: Query, summary: "Reads the tenant's audit log.", tag: "audit" },
     async ({ exchange, query }) => {
-      const { session, tenant, user } = caller(exchange);
+      const principal = caller(exchange);
       const { action, before, limit } = query;
-      const records = await audit.read(
-        tenant,
-        { type: "user", tenant, user, session },
-        {
-          limit,
-          details: true,
-          ...(before === undefined ? {} : { before }),
-          ...(action === undefined ? {} : { action }),
-        },
-      );
+      const records = await audit.read(principal.tenant, principal, {
+        limit,
+        details: true,
+        ...(before === undefined ? {} : { before }),
+        ...(action === undefined ? {} : { action }),
+      });
       return { items: records.map(eventAnswer) };
     },
   ),

@@ -1,7 +1,7 @@
 import { Answer, route } from "ringwall/adapters/fastify";
 import { requests } from "ringwall/application/identity";
 import { caller } from "./caller.ts";
-import { linkAnswer, originOf, type Routes } from "./services.ts";
+import { FRESH_SECONDS, linkAnswer, originOf, type Routes } from "./services.ts";
 import { signedInAnswer } from "./signed-in.ts";
 
 /** How people join a tenant: a link from somebody who may invite, used once. */
@@ -13,6 +13,7 @@ export const invitations: Routes = (services) => {
       "/v1/invitations",
       {
         access: { permission: "admin:users" },
+        stepUpSeconds: FRESH_SECONDS,
         body: requests.inviteUser,
         summary: "Invites somebody into one's own tenant.",
         tag: "invitations",

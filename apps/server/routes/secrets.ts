@@ -45,7 +45,7 @@ function operatorScope(tenant: Scope["tenant"]): Scope {
 
 /** Another tenant's list looks like one that is not there. */
 function ownScope(exchange: Parameters<typeof caller>[0], wanted: Scope["tenant"]): Scope {
-  const { session, tenant, user } = caller(exchange);
-  if (wanted !== undefined && wanted !== tenant) throw new RingwallError("resource.not_found");
-  return { tenant, actor: { type: "user", tenant, user, session } };
+  const actor = caller(exchange);
+  if (wanted !== undefined && wanted !== actor.tenant) throw new RingwallError("resource.not_found");
+  return { tenant: actor.tenant, actor };
 }

@@ -13,6 +13,9 @@ export interface Services {
   readonly draining: () => boolean;
 }
 
+/** How old a second factor may be for acts that change who may do what: a stolen session must not be enough. */
+export const FRESH_SECONDS = 900;
+
 export type Routes = (services: Services) => readonly RouteDefinition[];
 
 /** Where a request came from, for sessions and audit. */

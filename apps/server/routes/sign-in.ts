@@ -1,6 +1,6 @@
 import { Answer, route } from "ringwall/adapters/fastify";
 import { requests } from "ringwall/application/identity";
-import { RingwallError } from "ringwall/core";
+import { caller } from "./caller.ts";
 import { originOf, type Routes } from "./services.ts";
 import { FORGET_SESSION, signedInAnswer } from "./signed-in.ts";
 
@@ -65,9 +65,7 @@ export const signIn: Routes = ({ ringwall: { identity } }) => [
     "/v1/session",
     { access: "principal", summary: "Signs out.", tag: "sign-in" },
     async ({ exchange }) => {
-      const { principal } = exchange;
-      if (principal === undefined) throw new RingwallError("identity.sign_in_required");
-      await identity.signOut(principal);
+      await identity.signOut(caller(exchange));
       return new Answer(204, undefined, { "set-cookie": FORGET_SESSION });
     },
   ),

@@ -4,9 +4,8 @@ import { TenantIdText } from "ringwall/application/input";
 import type { Exchange } from "ringwall/pipeline";
 import { z } from "zod";
 import { caller } from "./caller.ts";
-import { linkAnswer, type Routes } from "./services.ts";
+import { FRESH_SECONDS, linkAnswer, type Routes } from "./services.ts";
 
-const FRESH_SECONDS = 900;
 const Id = z.strictObject({ id: TenantIdText });
 const manage = {
   access: { permission: "tenant:manage", orOperator: true },

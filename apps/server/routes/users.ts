@@ -3,10 +3,11 @@ import { requests, type UserView } from "ringwall/application/identity";
 import { Uuid } from "ringwall/application/input";
 import { z } from "zod";
 import { caller } from "./caller.ts";
-import type { Routes } from "./services.ts";
+import { FRESH_SECONDS, type Routes } from "./services.ts";
 
 const Id = z.strictObject({ id: Uuid });
 const administer = { access: { permission: "admin:users" }, tag: "users" } as const;
+const change = { ...administer, stepUpSeconds: FRESH_SECONDS } as const;
 
 /** The people of one's own tenant. */
 export const users: Routes = ({ ringwall: { identity } }) => [
@@ -21,7 +22,7 @@ export const users: Routes = ({ ringwall: { identity } }) => [
   route(
     "PUT",
     "/v1/users/:id/role",
-    { ...administer, params: Id, body: requests.changeRole, summary: "Gives a person another role." },
+    { ...change, params: Id, body: requests.changeRole, summary: "Gives a person another role." },
     async ({ body, exchange, params }) => {
       await identity.changeRole(caller(exchange), params.id, body.role);
       return new Answer(204, undefined);
@@ -30,7 +31,7 @@ export const users: Routes = ({ ringwall: { identity } }) => [
   route(
     "POST",
     "/v1/users/:id/disable",
-    { ...administer, params: Id, summary: "Disables a person; their sessions end at once." },
+    { ...change, params: Id, summary: "Disables a person; their sessions end at once." },
     async ({ exchange, params }) => {
       await identity.disableUser(caller(exchange), params.id);
       return new Answer(204, undefined);
@@ -39,7 +40,7 @@ export const users: Routes = ({ ringwall: { identity } }) => [
   route(
     "POST",
     "/v1/users/:id/enable",
-    { ...administer, params: Id, summary: "Lets a disabled person sign in again." },
+    { ...change, params: Id, summary: "Lets a disabled person sign in again." },
     async ({ exchange, params }) => {
       await identity.enableUser(caller(exchange), params.id);
       return new Answer(204, undefined);

@@ -1,8 +1,8 @@
 import { generateKeyPairSync } from "node:crypto";
-import { constants } from "node:fs";
 import { open } from "node:fs/promises";
 import { dirname } from "node:path";
 import { RingwallError } from "../../core/index.ts";
+import { readPrivateFile } from "./private-file.ts";
 
 const FILE_MODE = 0o600;
 // A PKCS#8 PEM of an Ed25519 key has 119 bytes.
@@ -41,23 +41,5 @@ export async function createAuditKeyFile(path: string): Promise<void> {
  * @throws RingwallError `config.invalid` when it is not there, is not a plain file, or others may read it.
  */
 export async function readAuditKeyFile(path: string): Promise<string> {
-  let file: Awaited<ReturnType<typeof open>>;
-  try {
-    file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
-  } catch (cause) {
-    throw new RingwallError("config.invalid", { message: `the audit key file ${path} cannot be opened`, cause });
-  }
-  try {
-    const { mode, size } = await file.stat();
-    // Checked on the open file, so that it cannot be exchanged between the check and the reading.
-    const plain = (mode & constants.S_IFMT) === constants.S_IFREG && size <= KEY_BYTES_MAX;
-    if (!plain || (mode & 0o077) !== 0) {
-      throw new RingwallError("config.invalid", {
-        message: `the audit key file ${path} must be a plain file with mode 0600`,
-      });
-    }
-    return await file.readFile("utf8");
-  } finally {
-    await file.close();
-  }
+  return await readPrivateFile(path, { bytesMax: KEY_BYTES_MAX });
 }
