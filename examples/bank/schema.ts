@@ -28,6 +28,19 @@ export const CREATE_CUSTOMER = statement(
   `insert into bank.customer (customer_id, user_id, name, national_id, row_key) values ($1, $2, $3, $4, $5)`,
 );
 
+export interface CustomerRow {
+  readonly customer_id: string;
+  readonly user_id: string;
+  readonly name: string;
+  readonly national_id: Buffer;
+  readonly row_key: Buffer;
+}
+
+export const READ_CUSTOMER = statement<CustomerRow>(
+  "bank.read_customer",
+  `select customer_id, user_id, name, national_id, row_key from bank.customer where customer_id = $1`,
+);
+
 export const CREATE_ACCOUNT = statement(
   "bank.create_account",
   `insert into bank.account (account_id, customer_id, owner_id, number, row_key, balance, currency)
@@ -48,20 +61,18 @@ export const LOCK_ACCOUNTS = statement<LockedAccount>(
    where account_id in ($1, $2) order by account_id for update`,
 );
 
-// Both rows change or none does: the condition on the payer's balance is part of the statement that moves the money.
-export const MOVE_MONEY = statement<{ account_id: string; balance: bigint }>(
-  "bank.move_money",
-  `update bank.account
-   set balance = balance + case account_id when $1::uuid then -$3::bigint else $3::bigint end
-   where account_id in ($1, $2)
-     and exists (select from bank.account payer where payer.account_id = $1 and payer.balance >= $3::bigint)
-   returning account_id, balance`,
-);
-
-export const CREATE_TRANSFER = statement(
-  "bank.create_transfer",
-  `insert into bank.transfer (transfer_id, from_account, to_account, amount, currency, user_id)
-   values ($1, $2, $3, $4, $5, $6)`,
+// One statement moves the money and writes the transfer. The payer's balance is a condition of it, and a transfer of
+// which not both accounts moved has no amount: the column refuses NULL, and the transaction ends there.
+export const TRANSFER = statement(
+  "bank.transfer",
+  `with moved as (
+     update bank.account
+     set balance = balance + case account_id when $2::uuid then -$4::bigint else $4::bigint end
+     where account_id in ($2, $3)
+       and exists (select from bank.account payer where payer.account_id = $2 and payer.balance >= $4::bigint)
+     returning account_id)
+   insert into bank.transfer (transfer_id, from_account, to_account, amount, currency, user_id)
+   select $1, $2, $3, case when count(*) = 2 then $4::bigint end, $5, $6 from moved`,
 );
 
 export interface TransferRow {
@@ -91,6 +102,12 @@ export interface DocumentRow {
 export const READ_DOCUMENT = statement<DocumentRow>(
   "bank.read_document",
   `select document_id, owner_id, title, body from bank.document where document_id = $1`,
+);
+
+// Held while it is decided who may delete it.
+export const LOCK_DOCUMENT = statement<{ owner_id: string }>(
+  "bank.lock_document",
+  `select owner_id from bank.document where document_id = $1 for update`,
 );
 
 export const LIST_DOCUMENTS = statement<Omit<DocumentRow, "body">>(
