@@ -19,10 +19,11 @@ import { canMeasureCpu } from "./cpu.ts";
 import { loadClient } from "./load.ts";
 import { measure, ROUTES, type Round, type Route, verify, warmUp } from "./measure.ts";
 import { plain } from "./plain-variant.ts";
+import { ringwall } from "./ringwall/variant.ts";
 import type { RunningVariant, Variant } from "./variant.ts";
 
 /** In the order of the first round; each further round starts with the next one. */
-const VARIANTS: readonly Variant[] = [plain, assembled, assembledCached];
+const VARIANTS: readonly Variant[] = [ringwall, plain, assembled, assembledCached];
 
 const FIGURES = [
   ["req/s", (round: Round) => round.requestsPerSecond],
