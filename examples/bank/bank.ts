@@ -1,8 +1,8 @@
 import type { Ringwall } from "ringwall";
 import type { PostgresDatabase } from "ringwall/adapters/postgres";
 import type { Principal } from "ringwall/application/access";
-import { type AuditContext, type Clock, RingwallError, type UserId } from "ringwall/core";
 import type { VelocityLimit } from "ringwall/application/input";
+import { type AuditContext, type Clock, RingwallError, type UserId } from "ringwall/core";
 import type { Exchange } from "ringwall/pipeline";
 
 /** What one customer may do in a while. */

@@ -1,13 +1,7 @@
+import { MIGRATIONS as BANK_MIGRATIONS } from "../../../examples/bank/migrations/index.ts";
+import { installContextKey, installDatabase, installRoles, MIGRATIONS, migrate } from "../../../migrations/index.ts";
 import { openSql, type Target } from "../../../src/adapters/postgres/index.ts";
 import { PlainSecret, randomBytes, randomToken } from "../../../src/core/index.ts";
-import {
-  installContextKey,
-  installDatabase,
-  installRoles,
-  MIGRATIONS,
-  migrate,
-} from "../../../migrations/index.ts";
-import { MIGRATIONS as BANK_MIGRATIONS } from "../../../examples/bank/migrations/index.ts";
 import type { Access, Cluster } from "../cluster.ts";
 
 const DATABASE = "ringwall";

@@ -71,12 +71,7 @@ async function plantIdleAccounts({ ringwall, clock }: SeededBank, owner: Pool, t
       return await ringwall.fields.sealRow(tenant, { table: TABLE, row, values });
     }),
   );
-  await owner.query(PLANT, [
-    tenant,
-    ids,
-    rows.map(({ sealed }) => sealed.number),
-    rows.map(({ rowKey }) => rowKey),
-  ]);
+  await owner.query(PLANT, [tenant, ids, rows.map(({ sealed }) => sealed.number), rows.map(({ rowKey }) => rowKey)]);
 }
 
 /** Both banks with their people, by the bank's own functions. In the order of the sessions. */
