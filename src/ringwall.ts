@@ -33,24 +33,30 @@ import { NetworkConfig } from "./network/index.ts";
 import { createPerimeter, type Perimeter, PerimeterConfig } from "./perimeter/index.ts";
 import { createGuard, type Guard } from "./pipeline.ts";
 
+/** One for reading keys and one for making them; each tenant's keys are read once in `data.cacheSeconds`. */
+const KEY_CONNECTIONS = 2;
+/** Connections of one process, beside the keys' two and the bus's one: the founding document's 2 to 10. A hundred is PostgreSQL's own default for everybody. */
+const ConnectionsMax = z.int().min(2).max(100).default(10);
+
 /** Everything that may be set, one part a layer. `mode` has no default; all else has one for development. */
 export const RingwallConfig = z.strictObject({
   mode: Mode,
   database: z
     .discriminatedUnion("kind", [
-      z.strictObject({ kind: z.literal("embedded") }),
+      z.strictObject({ kind: z.literal("embedded"), connectionsMax: ConnectionsMax }),
       z.strictObject({
         kind: z.literal("postgres"),
         host: z.string().min(1).max(255),
         port: z.int().min(1).max(65_535).default(5_432),
         database: z.string().min(1).max(63).default("ringwall"),
+        connectionsMax: ConnectionsMax,
         /** The authority that signed the server's certificate, as a PEM file. */
         caFile: z.string().max(4_096).optional(),
         /** The password of ringwall_migrate. Needed by the commands that migrate and examine; servers do without. */
         migratePassword: SecretReference.optional(),
       }),
     ])
-    .default({ kind: "embedded" }),
+    .prefault({ kind: "embedded" }),
   perimeter: PerimeterConfig.prefault({}),
   network: NetworkConfig.prefault({}),
   identity: IdentityConfig.prefault({}),
@@ -101,13 +107,15 @@ export async function createRingwall(config: RingwallConfig, parts: RingwallPart
     counters: parts.counters ?? memoryCounters({ clock }),
     clock,
   });
-  const database = postgresDatabase({ target, signer, clock });
-  const bus = await postgresBus(target, log);
+  const database = postgresDatabase({ target, signer, clock, connectionsMax: config.database.connectionsMax });
+  // Keys have connections of their own: who asks for one may hold a connection already.
+  const keyDatabase = postgresDatabase({ target, signer, clock, connectionsMax: KEY_CONNECTIONS });
+  const bus = await postgresBus({ target, signer, log });
   const cacheSeconds = config.data?.cacheSeconds ?? 300;
   // Audit seals with the keys, and the keys report to audit: whoever comes first asks for the other when needed.
   const late: { recorder?: Recorder } = {};
   const keys = await openKeys().catch(async (error: unknown) => {
-    await Promise.all([bus.close(), database.close()]);
+    await Promise.all([bus.close(), keyDatabase.close(), database.close()]);
     throw error;
   });
   const seal = detailSealer(keys);
@@ -134,7 +142,7 @@ export async function createRingwall(config: RingwallConfig, parts: RingwallPart
   });
 
   async function openKeys(): Promise<Keys> {
-    const store = databaseKeyStore(database, () => late.recorder);
+    const store = databaseKeyStore({ own: keyDatabase, database, recorder: () => late.recorder });
     const master = await parts.openMaster((await recordedMasterId(store)) === undefined);
     return await createKeys({ master, store, bus, clock, cacheSeconds });
   }
@@ -158,6 +166,7 @@ export async function createRingwall(config: RingwallConfig, parts: RingwallPart
       } finally {
         keys.close();
         await bus.close();
+        await keyDatabase.close();
         await database.close();
       }
     },
