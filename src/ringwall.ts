@@ -52,7 +52,10 @@ export const RingwallConfig = z.strictObject({
         connectionsMax: ConnectionsMax,
         /** The authority that signed the server's certificate, as a PEM file. */
         caFile: z.string().max(4_096).optional(),
-        /** The password of ringwall_migrate. Needed by the commands that migrate and examine; servers do without. */
+        /** Passwords as `file:` references; those of a server are in its data directory when left out. */
+        appPassword: SecretReference.optional(),
+        workerPassword: SecretReference.optional(),
+        /** Needed by the commands that migrate and examine; servers do without. */
         migratePassword: SecretReference.optional(),
       }),
     ])
