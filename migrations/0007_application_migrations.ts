@@ -1,7 +1,10 @@
 import { type Kysely, sql } from "kysely";
 import type { Migration } from "./migration.ts";
 
-/** Which migrations of host applications have run in this database. No tenant's rows; only the migrate process reads it. */
+/**
+ * Which migrations of host applications have run in this database.
+ * global table application_version: it holds no tenant's rows, and no role but ringwall_migrate has any right to it.
+ */
 export const migration: Migration = {
   name: "0007_application_migrations",
   async up(db: Kysely<unknown>): Promise<void> {

@@ -8,7 +8,13 @@
  */
 import { z } from "zod";
 import { memoryCounters } from "./adapters/memory/index.ts";
-import { type PostgresDatabase, postgresBus, postgresDatabase, type Target } from "./adapters/postgres/index.ts";
+import {
+  type PostgresBus,
+  type PostgresDatabase,
+  postgresBus,
+  postgresDatabase,
+  type Target,
+} from "./adapters/postgres/index.ts";
 import { createHasher, createIdentity, type Identity, IdentityConfig } from "./application/identity/index.ts";
 import { type Clock, type CounterStore, type Logger, Mode, type Recorder, SecretReference } from "./core/index.ts";
 import { createFields, type Fields } from "./data/fields/index.ts";
@@ -104,21 +110,19 @@ export interface Ringwall {
  * @throws RingwallError `database.unavailable`, `keys.master_refused`, `config.invalid`
  */
 export async function createRingwall(config: RingwallConfig, parts: RingwallParts): Promise<Ringwall> {
-  const { clock, log, signer, target } = parts;
+  const { clock, log } = parts;
   const perimeter = createPerimeter(config.perimeter, {
     mode: config.mode,
     counters: parts.counters ?? memoryCounters({ clock }),
     clock,
   });
-  const database = postgresDatabase({ target, signer, clock, connectionsMax: config.database.connectionsMax });
-  // Keys have connections of their own: who asks for one may hold a connection already.
-  const keyDatabase = postgresDatabase({ target, signer, clock, connectionsMax: KEY_CONNECTIONS });
-  const bus = await postgresBus({ target, signer, log });
+  const connections = await connect(config, parts);
+  const { database, bus } = connections;
   const cacheSeconds = config.data?.cacheSeconds ?? 300;
   // Audit seals with the keys, and the keys report to audit: whoever comes first asks for the other when needed.
   const late: { recorder?: Recorder } = {};
   const keys = await openKeys().catch(async (error: unknown) => {
-    await Promise.all([bus.close(), keyDatabase.close(), database.close()]);
+    await connections.close();
     throw error;
   });
   const seal = detailSealer(keys);
@@ -145,7 +149,7 @@ export async function createRingwall(config: RingwallConfig, parts: RingwallPart
   });
 
   async function openKeys(): Promise<Keys> {
-    const store = databaseKeyStore({ own: keyDatabase, database, recorder: () => late.recorder });
+    const store = databaseKeyStore({ own: connections.ofKeys, database, recorder: () => late.recorder });
     const master = await parts.openMaster((await recordedMasterId(store)) === undefined);
     return await createKeys({ master, store, bus, clock, cacheSeconds });
   }
@@ -168,10 +172,33 @@ export async function createRingwall(config: RingwallConfig, parts: RingwallPart
         await recorder.close();
       } finally {
         keys.close();
-        await bus.close();
-        await keyDatabase.close();
-        await database.close();
+        await connections.close();
       }
+    },
+  };
+}
+
+interface Connections {
+  readonly database: PostgresDatabase;
+  /** Keys have connections of their own: who asks for one may hold one of the others already. */
+  readonly ofKeys: PostgresDatabase;
+  readonly bus: PostgresBus;
+  close(): Promise<void>;
+}
+
+async function connect(config: RingwallConfig, { target, signer, clock, log }: RingwallParts): Promise<Connections> {
+  const { connectionsMax } = config.database;
+  const database = postgresDatabase({ target, signer, clock, connectionsMax });
+  const ofKeys = postgresDatabase({ target, signer, clock, connectionsMax: KEY_CONNECTIONS });
+  const bus = await postgresBus({ target, signer, log });
+  return {
+    database,
+    ofKeys,
+    bus,
+    async close() {
+      await bus.close();
+      await ofKeys.close();
+      await database.close();
     },
   };
 }
