@@ -104,12 +104,6 @@ export const READ_DOCUMENT = statement<DocumentRow>(
   `select document_id, owner_id, title, body from bank.document where document_id = $1`,
 );
 
-// Held while it is decided who may delete it.
-export const LOCK_DOCUMENT = statement<{ owner_id: string }>(
-  "bank.lock_document",
-  `select owner_id from bank.document where document_id = $1 for update`,
-);
-
 export const LIST_DOCUMENTS = statement<Omit<DocumentRow, "body">>(
   "bank.list_documents",
   `select document_id, owner_id, title from bank.document
@@ -121,4 +115,8 @@ export const CREATE_DOCUMENT = statement(
   `insert into bank.document (document_id, owner_id, title, body) values ($1, $2, $3, $4)`,
 );
 
-export const DELETE_DOCUMENT = statement("bank.delete_document", `delete from bank.document where document_id = $1`);
+// Its author cannot change, so a document that was decided about is still the one; of two deletions one finds it.
+export const DELETE_DOCUMENT = statement<{ document_id: string }>(
+  "bank.delete_document",
+  `delete from bank.document where document_id = $1 and owner_id = $2 returning document_id`,
+);
