@@ -7,10 +7,10 @@ import { createAuditKeyFile, fileHeadStore, readAuditKeyFile } from "ringwall/ad
 import { randomBytes, systemClock } from "ringwall/core";
 import { softwareMaster } from "ringwall/data/keys";
 import type { Rotator } from "ringwall/data/secrets";
-import { type ContextSigner, contextSigner } from "ringwall/data/tenants";
+import { CONTEXT_LIFE_MS, type ContextSigner, contextSigner } from "ringwall/data/tenants";
 import { createSequencer, HeadVerifier, headSigner } from "ringwall/monitoring/audit";
 import { createLogger } from "ringwall/perimeter";
-import { testDatabase } from "ringwall/testing";
+import { type TestDatabase, testDatabase } from "ringwall/testing";
 import { createApi } from "./api.ts";
 import { type Ask, asker } from "./http.fixture.ts";
 import { allRoutes } from "./routes/index.ts";
@@ -41,7 +41,7 @@ export type Stage = Awaited<ReturnType<typeof apiStage>>;
 export interface StageOptions {
   /** The configured limits instead of ones that no test reaches. */
   readonly rates?: boolean;
-  readonly rotators?: ReadonlyMap<string, Rotator>;
+  readonly rotators?: (data: TestDatabase) => Promise<ReadonlyMap<string, Rotator>>;
 }
 
 /**
@@ -63,7 +63,7 @@ export async function apiStage(options: StageOptions = {}) {
     }),
     {
       target: data.target("ringwall_app"),
-      signer: signerOf(data.contextKey, time),
+      signer: signerOf(data.contextKey),
       openMaster: async () => softwareMaster(randomBytes(32)),
       log,
       clock,
@@ -75,7 +75,7 @@ export async function apiStage(options: StageOptions = {}) {
     ringwall,
     publicOrigin: PUBLIC_ORIGIN,
     draining: () => state.draining,
-    rotators: options.rotators ?? new Map<string, Rotator>(),
+    rotators: (await options.rotators?.(data)) ?? new Map<string, Rotator>(),
   };
   const adminSocket = join(folder, "admin.sock");
   const api = await createApi(services, { host: "127.0.0.1", port: 0, adminSocket });
@@ -139,16 +139,12 @@ async function settled({ recorder }: Ringwall): Promise<void> {
 }
 
 /** Signs by the real time: the database compares with its own clock, which no test moves. */
-function signerOf(key: Parameters<typeof contextSigner>[0], time: { readonly aheadMs: number }): ContextSigner {
+function signerOf(key: Parameters<typeof contextSigner>[0]): ContextSigner {
   const signer = contextSigner(key);
-  return { kid: signer.kid, sign: (tenant, pid, expiresMs) => signer.sign(tenant, pid, expiresMs - time.aheadMs) };
+  return { kid: signer.kid, sign: (tenant, pid) => signer.sign(tenant, pid, systemClock() + CONTEXT_LIFE_MS) };
 }
 
-async function openSequencer(
-  data: Awaited<ReturnType<typeof testDatabase>>,
-  folder: string,
-  log: ReturnType<typeof createLogger>,
-) {
+async function openSequencer(data: TestDatabase, folder: string, log: ReturnType<typeof createLogger>) {
   const keyFile = join(folder, "audit.key");
   await createAuditKeyFile(keyFile);
   const signer = headSigner(await readAuditKeyFile(keyFile));
