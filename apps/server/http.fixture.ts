@@ -25,8 +25,8 @@ export interface Answered {
   readonly json: unknown;
   /** The problem's code; undefined when the answer is none. */
   readonly code: string | undefined;
-  /** The fields of a body that is an object. */
-  field(name: string): string;
+  /** A text of a body that is an object. @throws TypeError when there is none by that name. */
+  readonly field: (name: string) => string;
 }
 
 export type Ask = (method: string, path: string, bringing?: Bringing) => Promise<Answered>;
@@ -132,7 +132,7 @@ function answer(status: number, headers: IncomingHttpHeaders, text: string): Ans
     text,
     json,
     code: status >= 400 && typeof fields["code"] === "string" ? fields["code"] : undefined,
-    field(name) {
+    field: (name) => {
       const value = fields[name];
       if (typeof value !== "string") throw new TypeError(`the answer (${status} ${text}) has no text ${name}`);
       return value;

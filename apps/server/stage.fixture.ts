@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { TOTP } from "otpauth";
 import { createRingwall, type Ringwall, RingwallConfig } from "ringwall";
 import { createAuditKeyFile, fileHeadStore, readAuditKeyFile } from "ringwall/adapters/files";
-import { randomBytes, systemClock } from "ringwall/core";
+import { type Clock, type Logger, randomBytes, systemClock } from "ringwall/core";
 import { softwareMaster } from "ringwall/data/keys";
 import type { Rotator } from "ringwall/data/secrets";
 import { CONTEXT_LIFE_MS, type ContextSigner, contextSigner } from "ringwall/data/tenants";
@@ -55,20 +55,7 @@ export async function apiStage(options: StageOptions = {}) {
   const clock = (): number => systemClock() + time.aheadMs;
   const lines: string[] = [];
   const log = createLogger({ write: (line) => void lines.push(line), level: "info", clock });
-  const ringwall = await createRingwall(
-    RingwallConfig.parse({
-      mode: "development",
-      perimeter:
-        options.rates === true ? {} : { rates: { address: PLENTY, account: PLENTY, routes: { "sign-in": PLENTY } } },
-    }),
-    {
-      target: data.target("ringwall_app"),
-      signer: signerOf(data.contextKey),
-      openMaster: async () => softwareMaster(randomBytes(32)),
-      log,
-      clock,
-    },
-  );
+  const ringwall = await openRingwall(data, options, log, clock);
   const sequencer = await openSequencer(data, folder, log);
   const state = { draining: false };
   const services = {
@@ -127,6 +114,23 @@ export async function apiStage(options: StageOptions = {}) {
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+async function openRingwall(
+  data: TestDatabase,
+  { rates = false }: StageOptions,
+  log: Logger,
+  clock: Clock,
+): Promise<Ringwall> {
+  const unlimited = { rates: { address: PLENTY, account: PLENTY, routes: { "sign-in": PLENTY } } };
+  const config = RingwallConfig.parse({ mode: "development", perimeter: rates ? {} : unlimited });
+  return await createRingwall(config, {
+    target: data.target("ringwall_app"),
+    signer: signerOf(data.contextKey),
+    openMaster: async () => softwareMaster(randomBytes(32)),
+    log,
+    clock,
+  });
 }
 
 /**

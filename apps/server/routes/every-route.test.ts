@@ -55,7 +55,7 @@ function bodyOf({ policy: { body } }: RouteDefinition): Record<string, unknown> 
     kind: "password",
     id: "delta-bank",
   };
-  const shape = body instanceof z.ZodObject ? Object.keys(body.shape as object) : [];
+  const shape = body instanceof z.ZodObject ? Object.keys(body.shape) : [];
   return Object.fromEntries(shape.flatMap((field) => (field in fits ? [[field, fits[field]]] : [])));
 }
 
