@@ -1,7 +1,7 @@
 import { PassThrough, Readable } from "node:stream";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { CommandFailed } from "./command.ts";
+import { CommandFailed } from "./exit.ts";
 import { makeAsk } from "./terminal.ts";
 
 function piped(...chunks: (string | Buffer)[]) {

@@ -1,6 +1,6 @@
 import { createInterface } from "node:readline";
 import { Writable } from "node:stream";
-import { CommandFailed } from "./command.ts";
+import { CommandFailed } from "./exit.ts";
 
 // More than any answer is long; what comes without a line break is no answer to a question.
 const LINE_BYTES_MAX = 16_384;
