@@ -1,7 +1,7 @@
 // Who may import whom: the table in ARCHITECTURE.md, held by dependency-cruiser. Type-only imports count too.
 // `tools/imports.test.ts` plants a violation of every rule and sees it refused.
 const OURS = "^(src|apps|examples|migrations|bench|test|tools)/";
-const TEST = "\\.(test|contract)\\.ts$";
+const TEST = "\\.(test|contract|fixture)\\.ts$";
 // A test may open a part of the harness by itself: its face starts a database that most tests do not need.
 const HARNESS = ["^src/testing/", "^src/.*\\.contract\\.ts$"];
 const CORE = "^src/core/index\\.ts$";

@@ -1,11 +1,11 @@
 import { resolve } from "node:path";
+import { readPrivateFile } from "ringwall/adapters/files";
 import { PlainSecret } from "ringwall/core";
 import type { Client, Target } from "./client.ts";
 import { makeClient, serverUrl } from "./client.ts";
 import type { Input, Machine } from "./command.ts";
 import { CommandFailed, UsageError } from "./command.ts";
 import { dataDirectory, dataPaths } from "./data-directory.ts";
-import { readPrivateFile } from "./private-file.ts";
 
 const CREDENTIAL_BYTES_MAX = 4_096;
 // RFC 6750's b64token: anything else would break out of the header.
@@ -14,6 +14,17 @@ const CREDENTIAL_FORM = /^[A-Za-z0-9._~+/=-]{16,2048}$/;
 /** Opens the connection that the options name. The credential is read when the first request needs it. */
 export function connect(input: Input, machine: Machine, signal: AbortSignal): Client {
   return makeClient(target(input, machine), signal);
+}
+
+// What `ringwall start` serves at, when nothing else is said.
+const LOCAL_SERVER = "http://localhost:7400";
+
+/** A connection for somebody who is about to prove who they are. The local socket is not for that: it is an operator's. */
+export function connectAnonymously(origin: string | undefined, machine: Machine, signal: AbortSignal): Client {
+  return makeClient(
+    { kind: "url", url: serverUrl(origin ?? machine.settings["RINGWALL_URL"] ?? LOCAL_SERVER) },
+    signal,
+  );
 }
 
 function target(input: Input, machine: Machine): Target {
@@ -29,8 +40,8 @@ function target(input: Input, machine: Machine): Target {
   return { kind: "url", url: serverUrl(url), credential: () => readCredential(file, machine.uid) };
 }
 
-function readCredential(file: string, uid: number): PlainSecret {
-  const text = readPrivateFile(file, CREDENTIAL_BYTES_MAX, uid).trim();
-  if (!CREDENTIAL_FORM.test(text)) throw new CommandFailed(`${file} does not hold one API key and nothing else`);
+async function readCredential(file: string, uid: number): Promise<PlainSecret> {
+  const text = (await readPrivateFile(file, { bytesMax: CREDENTIAL_BYTES_MAX, uid })).trim();
+  if (!CREDENTIAL_FORM.test(text)) throw new CommandFailed(`${file} does not hold one credential and nothing else`);
   return new PlainSecret(text);
 }

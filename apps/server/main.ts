@@ -1,20 +1,19 @@
 /**
  * The server process, as the supervisor starts it: `main.ts <runtime file>`.
  */
-import { chmod, rm } from "node:fs/promises";
 import { createRingwall, type RingwallConfig } from "ringwall";
-import { createServer, register } from "ringwall/adapters/fastify";
 import { openSql } from "ringwall/adapters/postgres";
-import { RingwallError, systemClock } from "ringwall/core";
+import { parseConfig, RingwallError, systemClock } from "ringwall/core";
+import { SecretsConfig } from "ringwall/data/secrets";
 import { checkSchema } from "ringwall/migrations";
 import { checkListener } from "ringwall/network";
 import { createLogger } from "ringwall/perimeter";
 import { masterOpener, type Runtime, readRuntime, readSigner, runSupervised, targetOf } from "ringwall/supervised";
-import { allRoutes } from "./routes/index.ts";
+import { createApi } from "./api.ts";
+import { finishRotations, openRotators, rotationsOf } from "./rotations.ts";
 import { startSequencer } from "./sequencer.ts";
 
 const PRIVATE_UMASK = 0o077;
-const SOCKET_MODE = 0o600;
 
 const log = createLogger({ write: (line) => void process.stdout.write(line), level: "info", clock: systemClock });
 
@@ -34,21 +33,25 @@ async function start(runtimeFile: string): Promise<() => Promise<void>> {
   const openMaster = masterOpener(runtime, config);
   const ringwall = await createRingwall(config, { ...parts, target, openMaster });
   const sequencer = await startSequencer(runtime, config, parts);
+  const secretsConfig = parseConfig(SecretsConfig, "secrets" in config ? config.secrets : {});
+  const rotators = await openRotators(
+    rotationsOf(secretsConfig.rotations, config.mode === "development" && runtime.ports.bank !== null),
+    (role) => targetOf(runtime, config, role),
+  );
   let draining = false;
-  const services = { ringwall, publicOrigin: publicOrigin(runtime, config), draining: () => draining };
-  const routes = allRoutes(services);
-  const api = createServer(ringwall.guard);
-  const admin = createServer(ringwall.guard, { operator: true });
-  register(api, routes);
-  register(admin, routes);
-  await rm(runtime.adminSocket, { force: true });
-  await admin.listen({ path: runtime.adminSocket });
-  await chmod(runtime.adminSocket, SOCKET_MODE);
-  await api.listen({ host, port: runtime.ports.api });
+  const services = {
+    ringwall,
+    publicOrigin: publicOrigin(runtime, config),
+    draining: () => draining,
+    rotators,
+  };
+  const api = await createApi(services, { host, port: runtime.ports.api, adminSocket: runtime.adminSocket });
+  // In the background: a place that is slow to answer must not keep the server from serving.
+  const finishing = finishRotations(ringwall.secrets, rotators, log);
   return async () => {
     draining = true;
     await api.close();
-    await admin.close();
+    await finishing;
     await ringwall.close();
     // Last, so that what the others recorded while they ended is signed too.
     await sequencer.stop();

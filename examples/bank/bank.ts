@@ -1,8 +1,8 @@
 import type { Ringwall } from "ringwall";
 import type { PostgresDatabase } from "ringwall/adapters/postgres";
-import type { Principal } from "ringwall/application/access";
+import { type Principal, type Resource, requirePermission } from "ringwall/application/access";
 import type { VelocityLimit } from "ringwall/application/input";
-import { type AuditContext, type Clock, RingwallError, type UserId } from "ringwall/core";
+import { type AuditContext, type Clock, RingwallError, type TenantId, type UserId } from "ringwall/core";
 import type { Exchange } from "ringwall/pipeline";
 
 /** What one customer may do in a while. */
@@ -44,18 +44,25 @@ export function isStaff({ role }: Principal): boolean {
   return role === "admin" || role === "owner";
 }
 
+/** Whose a row is. */
+export interface Owned {
+  readonly tenant_id: string;
+  readonly owner_id: string;
+}
+
+/** A row as the decision sees it. Its tenant is the row's own, not the principal's. */
+export function resourceOf({ owner_id, tenant_id }: Owned): Resource {
+  return { tenant: tenant_id as TenantId, owner: owner_id as UserId };
+}
+
 /**
  * The bank's own rule, narrower than the tenant's: a customer sees what is theirs, staff what is the bank's. Whatever
  * is not to be seen answers exactly as what is not there.
  */
-export function requireVisible(principal: Principal, owner: string): void {
-  if (isStaff(principal) || principal.user === owner) return;
+export function requireVisible(principal: Principal, row: Owned): void {
+  requirePermission(principal, "resource:read", resourceOf(row));
+  if (isStaff(principal) || principal.user === row.owner_id) return;
   throw new RingwallError("resource.not_found", { detail: { rule: "bank.own_or_staff" } });
-}
-
-/** A user's id as a row holds it. */
-export function ownerOf(row: { readonly owner_id: string }): UserId {
-  return row.owner_id as UserId;
 }
 
 /** Minor units as JSON has them. Every balance the bank can hold is far below 2^53. */

@@ -1,8 +1,12 @@
 import { statement } from "ringwall/core";
 
-/** Every statement the bank runs. The tenant stands in none of them: the transaction's context brings it. */
+/**
+ * Every statement the bank runs. No condition names the tenant: the transaction's context brings it, and PostgreSQL holds
+ * it. Rows say whose they are all the same, so that the decision in front of them does not lean on that wall.
+ */
 
 export interface AccountRow {
+  readonly tenant_id: string;
   readonly account_id: string;
   readonly owner_id: string;
   readonly balance: bigint;
@@ -13,10 +17,10 @@ export interface AccountRow {
 
 export const READ_ACCOUNT = statement<AccountRow>(
   "bank.read_account",
-  `select account_id, owner_id, balance, currency, number, row_key from bank.account where account_id = $1`,
+  `select tenant_id, account_id, owner_id, balance, currency, number, row_key from bank.account where account_id = $1`,
 );
 
-export const LIST_ACCOUNTS = statement<Omit<AccountRow, "number" | "row_key">>(
+export const LIST_ACCOUNTS = statement<Omit<AccountRow, "tenant_id" | "number" | "row_key">>(
   "bank.list_accounts",
   `select account_id, owner_id, balance, currency from bank.account
    where ($1::uuid is null or owner_id = $1) and ($2::uuid is null or account_id > $2)
@@ -29,6 +33,7 @@ export const CREATE_CUSTOMER = statement(
 );
 
 export interface CustomerRow {
+  readonly tenant_id: string;
   readonly customer_id: string;
   readonly user_id: string;
   readonly name: string;
@@ -38,7 +43,7 @@ export interface CustomerRow {
 
 export const READ_CUSTOMER = statement<CustomerRow>(
   "bank.read_customer",
-  `select customer_id, user_id, name, national_id, row_key from bank.customer where customer_id = $1`,
+  `select tenant_id, customer_id, user_id, name, national_id, row_key from bank.customer where customer_id = $1`,
 );
 
 export const CREATE_ACCOUNT = statement(
@@ -48,6 +53,7 @@ export const CREATE_ACCOUNT = statement(
 );
 
 export interface LockedAccount {
+  readonly tenant_id: string;
   readonly account_id: string;
   readonly owner_id: string;
   readonly balance: bigint;
@@ -57,7 +63,7 @@ export interface LockedAccount {
 // Locked in the order of their ids, so that two transfers in opposite directions wait instead of deadlocking.
 export const LOCK_ACCOUNTS = statement<LockedAccount>(
   "bank.lock_accounts",
-  `select account_id, owner_id, balance, currency from bank.account
+  `select tenant_id, account_id, owner_id, balance, currency from bank.account
    where account_id in ($1, $2) order by account_id for update`,
 );
 
@@ -92,6 +98,7 @@ export const LIST_TRANSFERS = statement<TransferRow>(
 );
 
 export interface DocumentRow {
+  readonly tenant_id: string;
   readonly document_id: string;
   readonly owner_id: string;
   readonly title: string;
@@ -100,16 +107,10 @@ export interface DocumentRow {
 
 export const READ_DOCUMENT = statement<DocumentRow>(
   "bank.read_document",
-  `select document_id, owner_id, title, body from bank.document where document_id = $1`,
+  `select tenant_id, document_id, owner_id, title, body from bank.document where document_id = $1`,
 );
 
-// Held while it is decided who may delete it.
-export const LOCK_DOCUMENT = statement<{ owner_id: string }>(
-  "bank.lock_document",
-  `select owner_id from bank.document where document_id = $1 for update`,
-);
-
-export const LIST_DOCUMENTS = statement<Omit<DocumentRow, "body">>(
+export const LIST_DOCUMENTS = statement<Omit<DocumentRow, "tenant_id" | "body">>(
   "bank.list_documents",
   `select document_id, owner_id, title from bank.document
    where ($1::uuid is null or document_id > $1) order by document_id limit $2`,
@@ -120,4 +121,8 @@ export const CREATE_DOCUMENT = statement(
   `insert into bank.document (document_id, owner_id, title, body) values ($1, $2, $3, $4)`,
 );
 
-export const DELETE_DOCUMENT = statement("bank.delete_document", `delete from bank.document where document_id = $1`);
+// With the owner that the decision was made about: whoever changed it meanwhile made another document of it.
+export const DELETE_DOCUMENT = statement<{ document_id: string }>(
+  "bank.delete_document",
+  `delete from bank.document where document_id = $1 and owner_id = $2 returning document_id`,
+);

@@ -12,17 +12,16 @@ export interface LeanDatabase {
   write<Row extends object>(statement: Statement<Row>, values: readonly SqlValue[]): Promise<readonly Row[]>;
 }
 
+function noContext(): never {
+  throw new RingwallError("internal", { detail: { what: "a context was asked for" } });
+}
+
 export function leanDatabase(access: Access, sizeMax: number): LeanDatabase {
   const pool = new Pool({
     target: targetOf(access),
     clock: systemClock,
     sizeMax,
-    signer: {
-      kid: "none",
-      sign() {
-        throw new RingwallError("internal", { detail: { what: "a context was asked for" } });
-      },
-    },
+    signer: { kid: "none", sign: noContext, sealNotice: noContext, openNotice: noContext },
   });
   const alone =
     (leases: boolean): LeanDatabase["read"] =>

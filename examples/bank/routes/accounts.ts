@@ -52,7 +52,7 @@ export function accounts(bank: Bank): readonly RouteDefinition[] {
         const { tenant } = actor;
         const [row] = await database.once(tenant, actor, READ_ACCOUNT, [params.id]);
         if (row === undefined) throw new RingwallError("resource.not_found");
-        requireVisible(actor, row.owner_id);
+        requireVisible(actor, row);
         const opened = ringwall.fields.open(tenant, numberPlace(row), row.number);
         const number = opened instanceof Promise ? await opened : opened;
         const targets = [{ type: "account", id: row.account_id }];
@@ -76,7 +76,12 @@ export function accounts(bank: Bank): readonly RouteDefinition[] {
   ];
 }
 
-function listed({ account_id: id, owner_id: owner, balance, currency }: Omit<AccountRow, "number" | "row_key">) {
+function listed({
+  account_id: id,
+  owner_id: owner,
+  balance,
+  currency,
+}: Omit<AccountRow, "tenant_id" | "number" | "row_key">) {
   return { id, owner, balance: minorUnits(balance), currency };
 }
 

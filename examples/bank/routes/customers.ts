@@ -1,14 +1,16 @@
 import { Answer, type RouteDefinition, route } from "ringwall/adapters/fastify";
-import type { Principal } from "ringwall/application/access";
+import { type Principal, requirePermission } from "ringwall/application/access";
 import { requests } from "ringwall/application/identity";
 import { Name, Uuid } from "ringwall/application/input";
 import { isoTime, RingwallError, uuidv7 } from "ringwall/core";
 import { z } from "zod";
-import { type Bank, caller, originOf } from "../bank.ts";
+import { type Bank, caller, originOf, resourceOf } from "../bank.ts";
 import { CREATE_CUSTOMER, READ_CUSTOMER } from "../schema.ts";
 
 const TABLE = "bank.customer";
 const staff = { access: { permission: "admin:users" } } as const;
+/** Inviting needs a second factor that was given lately, as everywhere where it is decided who may do what. */
+const FRESH_SECONDS = 900;
 const Id = z.strictObject({ id: Uuid });
 /** Letters, digits and the separators that countries print. What it means is the country's affair. */
 const NationalId = z.string().regex(/^[0-9A-Za-z][0-9A-Za-z ./-]{3,31}$/);
@@ -21,7 +23,7 @@ export function customers(bank: Bank): readonly RouteDefinition[] {
     route(
       "POST",
       "/api/users",
-      { ...staff, body: requests.inviteFirstOwner, summary: "Invites a customer." },
+      { ...staff, stepUpSeconds: FRESH_SECONDS, body: requests.inviteFirstOwner, summary: "Invites a customer." },
       async ({ body, exchange }) => {
         const issued = await ringwall.identity.inviteUser(caller(exchange), { email: body.email, role: "editor" });
         const link = `${publicOrigin}/invitation#${issued.token.open()}`;
@@ -49,6 +51,7 @@ export function customers(bank: Bank): readonly RouteDefinition[] {
         const actor = caller(exchange);
         const [row] = await database.once(actor.tenant, actor, READ_CUSTOMER, [params.id]);
         if (row === undefined) throw new RingwallError("resource.not_found");
+        requirePermission(actor, "admin:users", resourceOf({ tenant_id: row.tenant_id, owner_id: row.user_id }));
         const place = { table: TABLE, column: "national_id", row: row.customer_id, rowKey: row.row_key };
         const nationalId = await ringwall.fields.open(actor.tenant, place, row.national_id);
         const targets = [{ type: "customer", id: row.customer_id }];

@@ -3,8 +3,8 @@ import { type Principal, requirePermission } from "ringwall/application/access";
 import { Text, Title, Uuid } from "ringwall/application/input";
 import { RingwallError, uuidv7 } from "ringwall/core";
 import { z } from "zod";
-import { type Bank, caller, originOf, ownerOf } from "../bank.ts";
-import { CREATE_DOCUMENT, DELETE_DOCUMENT, LIST_DOCUMENTS, LOCK_DOCUMENT, READ_DOCUMENT } from "../schema.ts";
+import { type Bank, caller, originOf, resourceOf } from "../bank.ts";
+import { CREATE_DOCUMENT, DELETE_DOCUMENT, LIST_DOCUMENTS, READ_DOCUMENT } from "../schema.ts";
 
 const PAGE = 50;
 const Id = z.strictObject({ id: Uuid });
@@ -33,7 +33,7 @@ export function documents(bank: Bank): readonly RouteDefinition[] {
         const { tenant } = actor;
         const [row] = await database.once(tenant, actor, READ_DOCUMENT, [params.id]);
         if (row === undefined) throw new RingwallError("resource.not_found");
-        requirePermission(actor, "resource:read", { tenant, owner: ownerOf(row) });
+        requirePermission(actor, "resource:read", resourceOf(row));
         const targets = [{ type: "document", id: row.document_id }];
         ringwall.recorder.note({ action: "document.read", outcome: "success", tenant, actor, targets });
         return { id: row.document_id, owner: row.owner_id, title: row.title, body: row.body };
@@ -81,10 +81,11 @@ async function deleteDocument(
 ): Promise<void> {
   const { tenant } = actor;
   await database.forTenant(tenant, actor, async (tx) => {
-    const [row] = await tx.run(LOCK_DOCUMENT, [id]);
+    const [row] = await tx.run(READ_DOCUMENT, [id]);
     if (row === undefined) throw new RingwallError("resource.not_found");
-    requirePermission(actor, "resource:delete", { tenant, owner: ownerOf(row) });
-    await tx.run(DELETE_DOCUMENT, [id]);
+    requirePermission(actor, "resource:delete", resourceOf(row));
+    const deleted = await tx.run(DELETE_DOCUMENT, [id, row.owner_id]);
+    if (deleted.length !== 1) throw new RingwallError("resource.not_found");
     const event = { action: "document.deleted", outcome: "success" } as const;
     await ringwall.recorder.record(tx, { ...event, tenant, actor, targets: [{ type: "document", id }], context });
   });

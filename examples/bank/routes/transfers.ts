@@ -12,7 +12,7 @@ import {
 import { RingwallError, type Transaction, uuidv7 } from "ringwall/core";
 import type { Exchange } from "ringwall/pipeline";
 import { z } from "zod";
-import { BANK_LIMITS, type Bank, caller, minorUnits, originOf, ownerOf, requireVisible } from "../bank.ts";
+import { BANK_LIMITS, type Bank, caller, minorUnits, originOf, requireVisible, resourceOf } from "../bank.ts";
 import {
   LIST_TRANSFERS,
   LOCK_ACCOUNTS,
@@ -55,7 +55,7 @@ export function transfers(bank: Bank): readonly RouteDefinition[] {
         const actor = caller(exchange);
         const [account] = await database.once(actor.tenant, actor, READ_ACCOUNT, [query.account]);
         if (account === undefined) throw new RingwallError("resource.not_found");
-        requireVisible(actor, account.owner_id);
+        requireVisible(actor, account);
         const values = [query.account, query.before ?? null, PAGE];
         const rows = await database.once(actor.tenant, actor, LIST_TRANSFERS, values);
         const targets = [{ type: "account", id: query.account }];
@@ -115,10 +115,13 @@ async function move(
   const velocity = { scope: "transfer", ...(bank.limits ?? BANK_LIMITS).transfers };
   const [rows] = await Promise.all([tx.run(LOCK_ACCOUNTS, [from, to]), addVelocity(tx, velocity, moved, bank.clock)]);
   const payer = requireAccount(rows, from);
-  requireVisible(actor, payer.owner_id);
-  requirePermission(actor, "resource:write", { tenant, owner: ownerOf(payer) });
+  requireVisible(actor, payer);
+  requirePermission(actor, "resource:write", resourceOf(payer));
   const { currency } = payer;
-  if (requireAccount(rows, to).currency !== currency) {
+  const payee = requireAccount(rows, to);
+  // Anybody may be paid who has an account at this bank, and nobody who has not.
+  requirePermission(actor, "resource:read", resourceOf(payee));
+  if (payee.currency !== currency) {
     throw new RingwallError("request.invalid", { detail: { fields: "body.to", reason: "currency" } });
   }
   if (payer.balance < moved) throw new RingwallError("transfer.insufficient_funds");
