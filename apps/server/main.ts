@@ -9,7 +9,15 @@ import { RingwallError, systemClock } from "ringwall/core";
 import { checkSchema } from "ringwall/migrations";
 import { checkListener } from "ringwall/network";
 import { createLogger } from "ringwall/perimeter";
-import { masterOpener, type Runtime, readRuntime, readSigner, runSupervised, targetOf } from "ringwall/supervised";
+import {
+  masterOpener,
+  openCounters,
+  type Runtime,
+  readRuntime,
+  readSigner,
+  runSupervised,
+  targetOf,
+} from "ringwall/supervised";
 import { allRoutes } from "./routes/index.ts";
 import { startSequencer } from "./sequencer.ts";
 
@@ -30,9 +38,10 @@ async function start(runtimeFile: string): Promise<() => Promise<void>> {
     await sql.destroy();
   }
   const signer = await readSigner(runtime);
+  const shared = await openCounters(config, { log, uid: runtime.uid });
   const parts = { signer, log, clock: systemClock };
   const openMaster = masterOpener(runtime, config);
-  const ringwall = await createRingwall(config, { ...parts, target, openMaster });
+  const ringwall = await createRingwall(config, { ...parts, target, openMaster, counters: shared.counters });
   const sequencer = await startSequencer(runtime, config, parts);
   let draining = false;
   const services = { ringwall, publicOrigin: publicOrigin(runtime, config), draining: () => draining };
@@ -50,6 +59,7 @@ async function start(runtimeFile: string): Promise<() => Promise<void>> {
     await api.close();
     await admin.close();
     await ringwall.close();
+    await shared.close();
     // Last, so that what the others recorded while they ended is signed too.
     await sequencer.stop();
   };

@@ -6,7 +6,7 @@ import { createRingwall } from "ringwall";
 import { postgresDatabase } from "ringwall/adapters/postgres";
 import { PLATFORM_TENANT, RingwallError, systemClock } from "ringwall/core";
 import { createLogger } from "ringwall/perimeter";
-import { masterOpener, readRuntime, readSigner, runSupervised, targetOf } from "ringwall/supervised";
+import { masterOpener, openCounters, readRuntime, readSigner, runSupervised, targetOf } from "ringwall/supervised";
 import { PASSWORD_SECRET, takeOverPassword } from "./password.ts";
 import { type SeededBank, seed } from "./seed.ts";
 import { createBank } from "./server.ts";
@@ -26,7 +26,8 @@ async function start(runtimeFile: string): Promise<() => Promise<void>> {
   const signer = await readSigner(runtime);
   const target = await targetOf(runtime, config, "ringwall_app");
   const openMaster = masterOpener(runtime, config);
-  const parts = { target, signer, openMaster, log, clock, sessionCookie: SESSION_COOKIE };
+  const shared = await openCounters(config, { log, uid: runtime.uid });
+  const parts = { target, signer, openMaster, log, clock, counters: shared.counters, sessionCookie: SESSION_COOKIE };
   const ringwall = await createRingwall(config, parts);
   await takeOverPassword(ringwall.secrets, runtime, `${ROLE}.password`);
   const actor = { type: "service", tenant: PLATFORM_TENANT, name: "bank" } as const;
@@ -43,6 +44,7 @@ async function start(runtimeFile: string): Promise<() => Promise<void>> {
     await app.close();
     await database.close();
     await ringwall.close();
+    await shared.close();
   };
 }
 
