@@ -3,7 +3,7 @@
  */
 import { chmod, rm } from "node:fs/promises";
 import { createRingwall, type RingwallConfig } from "ringwall";
-import { createServer, register } from "ringwall/adapters/fastify";
+import { addressesOf, createServer, listenOn, register } from "ringwall/adapters/fastify";
 import { openSql } from "ringwall/adapters/postgres";
 import { RingwallError, systemClock } from "ringwall/core";
 import { checkSchema } from "ringwall/migrations";
@@ -46,14 +46,17 @@ async function start(runtimeFile: string): Promise<() => Promise<void>> {
   let draining = false;
   const services = { ringwall, publicOrigin: publicOrigin(runtime, config), draining: () => draining };
   const routes = allRoutes(services);
-  const api = createServer(ringwall.guard);
+  const makeApi = (): ReturnType<typeof createServer> => {
+    const api = createServer(ringwall.guard);
+    register(api, routes);
+    return api;
+  };
   const admin = createServer(ringwall.guard, { operator: true });
-  register(api, routes);
   register(admin, routes);
   await rm(runtime.adminSocket, { force: true });
   await admin.listen({ path: runtime.adminSocket });
   await chmod(runtime.adminSocket, SOCKET_MODE);
-  await api.listen({ host, port: runtime.ports.api });
+  const api = await listenOn(makeApi, { addresses: addressesOf(host), port: runtime.ports.api });
   return async () => {
     draining = true;
     await api.close();
@@ -65,7 +68,6 @@ async function start(runtimeFile: string): Promise<() => Promise<void>> {
   };
 }
 
-/** Both loopback addresses for the default, so that `localhost` works whichever of them a client tries first. */
 function listenHost({ mode, network }: RingwallConfig): string {
   if (network.tls !== undefined) {
     throw new RingwallError("config.invalid", {
@@ -73,7 +75,7 @@ function listenHost({ mode, network }: RingwallConfig): string {
     });
   }
   checkListener({ mode, host: network.host, tls: false, declaredProxy: network.declaredProxy });
-  return network.host === "127.0.0.1" ? "localhost" : network.host;
+  return network.host;
 }
 
 function publicOrigin(runtime: Runtime, { mode, perimeter }: RingwallConfig): string {

@@ -3,6 +3,7 @@
  * whose password it fetches from the secret store whenever a connection is made.
  */
 import { createRingwall } from "ringwall";
+import { addressesOf, listenOn } from "ringwall/adapters/fastify";
 import { postgresDatabase } from "ringwall/adapters/postgres";
 import { PLATFORM_TENANT, RingwallError, systemClock } from "ringwall/core";
 import { createLogger } from "ringwall/perimeter";
@@ -37,8 +38,7 @@ async function start(runtimeFile: string): Promise<() => Promise<void>> {
   const publicOrigin = `http://localhost:${api}`;
   const bank: SeededBank = { ringwall, database, clock, publicOrigin, draining: () => draining };
   await seed(bank, config.mode, runtime);
-  const app = createBank(bank);
-  await app.listen({ host: "localhost", port });
+  const app = await listenOn(() => createBank(bank), { addresses: addressesOf("localhost"), port });
   return async () => {
     draining = true;
     await app.close();
