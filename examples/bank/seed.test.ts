@@ -17,7 +17,7 @@ const STEP_MS = 30_000;
 interface Started {
   readonly bank: SeededBank;
   readonly clock: Clock;
-  nextStep(): Promise<void>;
+  readonly nextStep: () => Promise<void>;
 }
 
 let at: TestDatabase;

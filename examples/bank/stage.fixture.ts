@@ -67,7 +67,7 @@ export interface Answered {
 export type BankStage = Awaited<ReturnType<typeof bankStage>>;
 
 /** A clock that a test moves forward; contexts stay in the database's own time. */
-function movingClock(aheadMs: number): { clock: Clock; advance(ms: number): void; nextStep(): void } {
+function movingClock(aheadMs: number): { clock: Clock; advance: (ms: number) => void; nextStep: () => void } {
   let ahead = aheadMs;
   const clock = (): number => systemClock() + ahead;
   return {
