@@ -84,7 +84,7 @@ function movingClock(aheadMs: number): { clock: Clock; advance: (ms: number) => 
 /** Signs for the database's own time, whatever the test's clock says. */
 function presentSigner(at: TestDatabase): ContextSigner {
   const signer = contextSigner(at.contextKey);
-  return { kid: signer.kid, sign: (tenant, pid) => signer.sign(tenant, pid, systemClock() + CONTEXT_MS) };
+  return { ...signer, sign: (tenant, pid) => signer.sign(tenant, pid, systemClock() + CONTEXT_MS) };
 }
 
 /** A migrated database with the bank's tables. */
