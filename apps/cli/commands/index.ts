@@ -4,6 +4,7 @@
  * @module
  */
 import type { Command } from "../command.ts";
+import { attackCommand } from "./attack/index.ts";
 import { tailAudit } from "./audit/tail.ts";
 import { verifyAuditLog } from "./audit/verify.ts";
 import { reissueBootstrap } from "./bootstrap/reissue.ts";
@@ -38,6 +39,7 @@ export const commands: readonly Command[] = [
   rotateSecret,
   verifyAuditLog,
   tailAudit,
+  attackCommand,
   version,
   completion(() => commands),
 ];
