@@ -18,16 +18,18 @@ import { CommandFailed, EXIT, JSON_OPTION, UsageError } from "../../command.ts";
 import { dataDirectory } from "../../data-directory.ts";
 import type { Attack } from "./attack.ts";
 import { attacks } from "./attacks/index.ts";
+import { openStage } from "./open-stage.ts";
 import { printList, printReport, summarise } from "./report.ts";
 import { playAll, type Row } from "./run.ts";
-import { openStage, type Stage } from "./stage.ts";
+import type { Stage } from "./stage.ts";
 import { findTarget } from "./target.ts";
 
 export { type Attack, differences } from "./attack.ts";
 export { attacks } from "./attacks/index.ts";
 export { FLAWS, type Flaw } from "./flaws.ts";
+export { openStage } from "./open-stage.ts";
 export { play, playAll, type Row, type Verdict } from "./run.ts";
-export { openStage, type Stage } from "./stage.ts";
+export type { Stage } from "./stage.ts";
 export { findTarget } from "./target.ts";
 
 export const attackCommand: Command = {

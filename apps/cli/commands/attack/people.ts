@@ -2,7 +2,7 @@ import { Secret, TOTP } from "otpauth";
 import { randomToken } from "ringwall/core";
 import { CommandFailed } from "../../command.ts";
 import { type Answer, type Ask, member, textOf } from "./http.ts";
-import type { Stage } from "./stage.ts";
+import type { Authenticator, Invitation, Person, Stage } from "./stage.ts";
 
 const STEP_MS = 30_000;
 // Codes are given this long after a step begins, so that none is on its way when the step ends.
@@ -10,38 +10,6 @@ const STEP_MARGIN_MS = 200;
 
 // A request is answered long before the step is over.
 const AHEAD_MS_MIN = 10_000;
-
-/** A link to a tenant, and the address it is for. */
-export interface Invitation {
-  readonly token: string;
-  readonly email: string;
-}
-
-/** Somebody of a throwaway tenant, signed in. */
-export interface Person {
-  readonly tenant: string;
-  readonly email: string;
-  readonly password: string;
-  readonly user: string;
-  /** The bearer token of the session that joining gave. */
-  readonly session: string;
-  /** That session's public name. */
-  readonly sid: string;
-  /** Undefined for those whose role needs no second factor. */
-  readonly app: Authenticator | undefined;
-}
-
-/** The authenticator app of one person. */
-export interface Authenticator {
-  /** A code of a step that was never used, waiting for the next step when it must. */
-  code(): Promise<string>;
-  /** The code that `code` gave last. */
-  lastCode(): string;
-  /** The code of the step after this one, told while this one has long to go. */
-  ahead(): Promise<string>;
-  /** A code that is wrong now and in the steps around. */
-  wrong(): string;
-}
 
 export function strongPassword(stage: Stage): string {
   return stage.secret(`Correct-${randomToken(18)}`);

@@ -9,6 +9,16 @@ const ACCEPTED = { status: 200, code: "-" } as const;
 const MALFORMED = { status: 400, code: "request.malformed" } as const;
 const UNACCEPTABLE = { status: 400, code: "identity.password_unacceptable" } as const;
 
+/** The beginnings of strong passwords that a list of forbidden texts would refuse. */
+const STRONG = [
+  "${jndi:ldap}-",
+  "{{7*7}}{%-",
+  "x'; DROP TABLE users; -- ",
+  "<script>alert(1)</script>",
+  "../../etc/passwd?",
+  "' OR '1'='1' /* ",
+];
+
 /** Passwords that are taken for others, and lawful passwords and names that are refused. */
 export const passwordAttacks: readonly Attack[] = [
   {
@@ -79,14 +89,7 @@ export const passwordAttacks: readonly Attack[] = [
     target: "api",
     async scene(stage) {
       const tail = randomToken(9);
-      const passwords = [
-        `\${jndi:ldap}-${tail}`,
-        `{{7*7}}{%-${tail}`,
-        `x'; DROP TABLE users; -- ${tail}`,
-        `<script>alert(1)</script>${tail}`,
-        `../../etc/passwd?${tail}`,
-        `' OR '1'='1' /* ${tail}`,
-      ];
+      const passwords = STRONG.map((words) => words + tail);
       return await Promise.resolve({
         twin: async () => await joinAndSignIn(stage, `plain words ${tail}`),
         attack: async () => await Promise.all(passwords.map((password) => joinAndSignIn(stage, password))),

@@ -1,7 +1,7 @@
 import type { Attack } from "../attack.ts";
 import { type Answer, textOf } from "../http.ts";
-import { appOf, beginSignIn, type Person } from "../people.ts";
-import type { Stage } from "../stage.ts";
+import { appOf, beginSignIn } from "../people.ts";
+import type { Person, Stage } from "../stage.ts";
 
 const FAILED = { status: 401, code: "identity.sign_in_failed" } as const;
 const REQUIRED = { status: 401, code: "identity.sign_in_required" } as const;

@@ -1,7 +1,7 @@
 import type { Attack } from "../attack.ts";
 import { type Answer, fingerprint } from "../http.ts";
-import { type Person, signInAsk } from "../people.ts";
-import type { Stage } from "../stage.ts";
+import { signInAsk } from "../people.ts";
+import type { Person, Stage } from "../stage.ts";
 
 const FAILED = { status: 401, code: "identity.sign_in_failed" } as const;
 const RATE_LIMITED = { status: 429, code: "request.rate_limited" } as const;
