@@ -8,6 +8,7 @@ import { checkSchema, MIGRATIONS, type Migration, migrate } from "./index.ts";
 let data: TestDatabase;
 let owner: Kysely<unknown>;
 let app: Kysely<unknown>;
+let other: Kysely<unknown> | undefined;
 
 beforeEach(async () => {
   data = await testDatabase();
@@ -17,8 +18,16 @@ beforeEach(async () => {
 afterEach(async () => {
   await owner.destroy();
   await app.destroy();
+  await other?.destroy();
+  other = undefined;
   await data.close();
 });
+
+/** A second process that migrates; it ends with the database. */
+function openOnce(): Kysely<unknown> {
+  other = openSql(data.target("ringwall_migrate"));
+  return other;
+}
 
 const extra: Migration = {
   name: "9999_extra",
@@ -58,6 +67,38 @@ describe("migrating", () => {
     await expect(checkSchema(app)).rejects.toMatchObject({ code: "database.schema_mismatch" });
     expect(await migrate(owner)).toEqual(MIGRATIONS.map(({ name }) => name));
     await expect(checkSchema(app)).resolves.toBeUndefined();
+  });
+});
+
+describe("a host application's migrations", () => {
+  const table: Migration = {
+    name: "0001_shop",
+    async up(db) {
+      await sql`create schema shop`.execute(db);
+    },
+  };
+  const second: Migration = { name: "0002_more", up: async () => {} };
+
+  test("run once after Ringwall's, are counted apart, and do not make the schema another one", async () => {
+    const shop = { application: "shop", migrations: [table] };
+    const both = [
+      migrate(owner, MIGRATIONS, [shop]),
+      migrate(openOnce(), MIGRATIONS, [{ ...shop, migrations: [table, second] }]),
+    ];
+    const applied = (await Promise.all(both)).flat();
+    expect(applied.toSorted()).toEqual(["shop/0001_shop", "shop/0002_more"]);
+    await expect(checkSchema(app)).resolves.toBeUndefined();
+    expect(await migrate(owner, MIGRATIONS, [{ application: "other", migrations: [second] }])).toEqual([
+      "other/0002_more",
+    ]);
+  });
+
+  test("that another version has run are refused with the way out", async () => {
+    await migrate(owner, MIGRATIONS, [{ application: "shop", migrations: [table] }]);
+    await expect(migrate(owner, MIGRATIONS, [{ application: "shop", migrations: [second] }])).rejects.toMatchObject({
+      code: "database.schema_mismatch",
+      message: expect.stringContaining("0001_shop"),
+    });
   });
 });
 
@@ -137,7 +178,7 @@ describe("roles", () => {
     const rows = await data.owner.query<{ relname: string }>(`
       select relname from pg_class where relnamespace = 'ringwall'::regnamespace and relkind in ('r', 'p')
         and not (relrowsecurity and relforcerowsecurity) order by relname`);
-    expect(rows.map(({ relname }) => relname)).toEqual(["context_key", "schema_version"]);
+    expect(rows.map(({ relname }) => relname)).toEqual(["application_version", "context_key", "schema_version"]);
   });
 });
 

@@ -6,37 +6,74 @@ import { migration as secrets } from "./0003_secrets.ts";
 import { migration as identity } from "./0004_identity.ts";
 import { migration as audit } from "./0005_audit.ts";
 import { migration as input } from "./0006_input.ts";
+import { migration as applications } from "./0007_application_migrations.ts";
 import type { Migration } from "./migration.ts";
 
 /** In order. A file that is not listed here does not run. */
-export const MIGRATIONS: readonly Migration[] = [tenants, keys, secrets, identity, audit, input];
+export const MIGRATIONS: readonly Migration[] = [tenants, keys, secrets, identity, audit, input, applications];
 
 const LOCK = 7_400_002;
 const NAME_PATTERN = /^\d{4}_[a-z_]+$/;
 
+/** A host application's own migrations: its tables live beside Ringwall's, in the same database. */
+export interface ApplicationMigrations {
+  /** What they are counted under; two applications may share a database. */
+  readonly application: string;
+  readonly migrations: readonly Migration[];
+}
+
 /**
- * Brings the schema `ringwall` up to this version, as `ringwall_migrate`. One at a time under an advisory lock; each
- * migration commits by itself, so an interrupted run is continued by the next.
+ * Brings the schema `ringwall` up to this version, as `ringwall_migrate`, and then the host applications' own tables.
+ * One at a time under an advisory lock; each migration commits by itself, so an interrupted run is continued by the next.
  *
- * @returns The names applied now; empty when there was nothing to do.
- * @throws RingwallError `database.schema_mismatch` when the schema is newer, or is not ours.
+ * @returns The names applied now, an application's as `application/name`; empty when there was nothing to do.
+ * @throws RingwallError `database.schema_mismatch` when a schema is newer, or is not ours.
  */
 export async function migrate(
   db: Kysely<unknown>,
   migrations: readonly Migration[] = MIGRATIONS,
+  applications: readonly ApplicationMigrations[] = [],
 ): Promise<readonly string[]> {
   return await db.connection().execute(async (connection) => {
     await sql`select pg_advisory_lock(${LOCK})`.execute(connection);
     try {
       await ensureVersionTable(connection);
-      const applied = await readApplied(connection);
-      const pending = comparePrefix(applied, migrations);
+      const pending = comparePrefix(await readApplied(connection), migrations);
       for (const migration of pending) await apply(connection, migration, migrations.indexOf(migration) + 1);
-      return pending.map(({ name }) => name);
+      const applied = pending.map(({ name }) => name);
+      for (const one of applications) applied.push(...(await migrateApplication(connection, one)));
+      return applied;
     } finally {
       await sql`select pg_advisory_unlock(${LOCK})`.execute(connection);
     }
   });
+}
+
+async function migrateApplication(
+  db: Kysely<unknown>,
+  { application, migrations }: ApplicationMigrations,
+): Promise<readonly string[]> {
+  const { rows } = await sql<{ name: string }>`
+    select name from ringwall.application_version where application = ${application} order by number`.execute(db);
+  const applied = rows.map(({ name }) => name);
+  const differs = applied.findIndex((name, index) => migrations[index]?.name !== name);
+  if (differs !== -1) {
+    throw mismatch(
+      `the application ${application} has run the migration ${applied[differs]}, which is not in its place in the list ` +
+        "given; use the version of the application that made it, or a later one",
+    );
+  }
+  const pending = migrations.slice(applied.length);
+  for (const migration of pending) {
+    assert(NAME_PATTERN.test(migration.name), "a migration is called NNNN_name");
+    await db.transaction().execute(async (tx) => {
+      await migration.up(tx);
+      await sql`
+        insert into ringwall.application_version (application, number, name)
+        values (${application}, ${migrations.indexOf(migration) + 1}, ${migration.name})`.execute(tx);
+    });
+  }
+  return pending.map(({ name }) => `${application}/${name}`);
 }
 
 /**

@@ -20,7 +20,9 @@ import {
 } from "./application/access/index.ts";
 import {
   type AuditEvent,
+  assert,
   type Clock,
+  isUuid,
   type Logger,
   PLATFORM_TENANT,
   type Recorder,
@@ -77,6 +79,8 @@ export interface Exchange {
   principal: Principal | undefined;
   /** Set by the local administration socket alone, never from anything in a request. */
   operator: boolean;
+  /** The name of the cookie that carries a session at this server. */
+  readonly sessionCookie: string;
   tier: Tier;
   nonce: string | undefined;
   params: unknown;
@@ -109,6 +113,8 @@ export function runSteps(steps: readonly Step[], exchange: Exchange, from = 0): 
 export interface Guard {
   readonly steps: readonly Step[];
   readonly clock: Clock;
+  /** The cookie that carries a session here; adapters put it into each exchange. */
+  readonly sessionCookie: string;
   /** The largest body any route may declare, so that the server can refuse before a route is known. */
   readonly bodyBytesMax: number;
   /** Reads the head of a request. Never throws: a request that will be refused has an id and an address as well. */
@@ -136,10 +142,13 @@ export interface GuardParts {
   readonly recorder: Pick<Recorder, "note">;
   readonly log: Logger;
   readonly clock: Clock;
+  /** Default `SESSION_COOKIE`. Servers that share a host name need different ones: cookies know no ports. */
+  readonly sessionCookie?: string;
 }
 
 /** The cookie that carries a session. The prefix makes browsers hold it to this host, to TLS and to the root path. */
 export const SESSION_COOKIE = "__Host-rw_session";
+const COOKIE_NAME = /^__Host-[A-Za-z0-9_-]{1,64}$/;
 
 /** What makes sense on the local socket: its peer has no address, no site and no host name of ours. */
 const LOCAL_STEPS: ReadonlySet<string> = new Set(["protocol"]);
@@ -150,7 +159,8 @@ const FIELDS_SHOWN_MAX = 20;
 
 /** Joins the layers into the steps that every request passes, in this order. */
 export function createGuard(parts: GuardParts): Guard {
-  const { perimeter, clock } = parts;
+  const { perimeter, clock, sessionCookie = SESSION_COOKIE } = parts;
+  assert(COOKIE_NAME.test(sessionCookie), "a session's cookie has the __Host- prefix");
   return {
     steps: Object.freeze([
       ...perimeter.steps.map(({ name, run }): Step => {
@@ -172,6 +182,7 @@ export function createGuard(parts: GuardParts): Guard {
       { name: "input", layer: 3, phase: "input", run: checkInput },
     ] satisfies Step[]),
     clock,
+    sessionCookie,
     bodyBytesMax: perimeter.bodyBytes,
     open: (request) => perimeter.open(request),
     parseBody: (bytes) => parseJsonStrict(bytes),
@@ -207,8 +218,8 @@ async function settle(exchange: Exchange, found: Promise<Principal>): Promise<vo
 }
 
 /** @throws RingwallError when there is no credential, or more than one: two readers might each believe another. */
-function sessionToken({ authorization, visit }: Exchange): string {
-  const cookies = visit.site.cookie === undefined ? [] : cookieValues(visit.site.cookie, SESSION_COOKIE);
+function sessionToken({ authorization, sessionCookie, visit }: Exchange): string {
+  const cookies = visit.site.cookie === undefined ? [] : cookieValues(visit.site.cookie, sessionCookie);
   const bearer = authorization === undefined ? undefined : (/^Bearer ([^ ]+)$/i.exec(authorization)?.[1] ?? "");
   const all = bearer === undefined ? cookies : [...cookies, bearer];
   const [token] = all;
@@ -303,11 +314,20 @@ function report(parts: GuardParts, exchange: Exchange, { bytes, error, status }:
   }
 }
 
-function refusalEvent({ principal, route, visit }: Exchange, error: RingwallError): AuditEvent {
+/** Names the thing that was asked for, so that the audit shows who tried which ids, and how many. */
+function refusalEvent({ params, principal, route, visit }: Exchange, error: RingwallError): AuditEvent {
   const facts = { code: error.code, method: visit.method, route };
   if (principal === undefined) {
     const actor = { type: "anonymous", tenant: PLATFORM_TENANT } as const;
     return { action: "requests.refused", outcome: "denied", tenant: PLATFORM_TENANT, actor, facts };
   }
-  return { action: "access.denied", outcome: "denied", tenant: principal.tenant, actor: principal, facts };
+  const event = {
+    action: "access.denied",
+    outcome: "denied",
+    tenant: principal.tenant,
+    actor: principal,
+    facts,
+  } as const;
+  const id = typeof params === "object" && params !== null && "id" in params ? params.id : undefined;
+  return isUuid(id) ? { ...event, targets: [{ type: "id", id }] } : event;
 }

@@ -71,6 +71,8 @@ export interface RingwallParts {
   readonly clock: Clock;
   /** Where rates are counted; in this process when left out. */
   readonly counters?: CounterStore;
+  /** The cookie that carries a session here; servers that share a host name need different ones. */
+  readonly sessionCookie?: string;
 }
 
 /** The five layers, joined; close it before the process ends. */
@@ -128,6 +130,7 @@ export async function createRingwall(config: RingwallConfig, parts: RingwallPart
     recorder,
     log,
     clock,
+    ...(parts.sessionCookie === undefined ? {} : { sessionCookie: parts.sessionCookie }),
   });
 
   async function openKeys(): Promise<Keys> {

@@ -10,7 +10,7 @@ const MIGRATIONS = "^migrations/index\\.ts$";
 const FACES = [
   "^src/(core|perimeter|network|assurance|testing)/index\\.ts$",
   "^src/(application|data|monitoring|assurance|adapters)/[^/]+/index\\.ts$",
-  "^src/(ringwall|pipeline)\\.ts$",
+  "^src/(ringwall|pipeline|supervised)\\.ts$",
   MIGRATIONS,
 ];
 

@@ -1,25 +1,20 @@
 /**
- * The server process, as the supervisor starts it: `main.ts <runtime file>`. Says over IPC when it answers or why it
- * never will, drains on SIGTERM, and ends when the channel closes.
+ * The server process, as the supervisor starts it: `main.ts <runtime file>`.
  */
 import { chmod, rm } from "node:fs/promises";
-import { join } from "node:path";
 import { createRingwall, type RingwallConfig } from "ringwall";
 import { createServer, register } from "ringwall/adapters/fastify";
-import { openMasterKeyFile } from "ringwall/adapters/files";
 import { openSql } from "ringwall/adapters/postgres";
-import { type ErrorCode, type Logger, RingwallError, systemClock } from "ringwall/core";
+import { RingwallError, systemClock } from "ringwall/core";
 import { checkSchema } from "ringwall/migrations";
 import { checkListener } from "ringwall/network";
 import { createLogger } from "ringwall/perimeter";
+import { masterOpener, type Runtime, readRuntime, readSigner, runSupervised, targetOf } from "ringwall/supervised";
 import { allRoutes } from "./routes/index.ts";
-import { type Runtime, readRuntime, readSigner, targetOf } from "./runtime.ts";
 import { startSequencer } from "./sequencer.ts";
 
 const PRIVATE_UMASK = 0o077;
 const SOCKET_MODE = 0o600;
-/** Faults that starting again does not mend. */
-const FINAL: ReadonlySet<ErrorCode> = new Set(["config.invalid", "keys.master_refused", "database.schema_mismatch"]);
 
 const log = createLogger({ write: (line) => void process.stdout.write(line), level: "info", clock: systemClock });
 
@@ -71,54 +66,10 @@ function listenHost({ mode, network }: RingwallConfig): string {
   return network.host === "127.0.0.1" ? "localhost" : network.host;
 }
 
-function masterOpener(runtime: Runtime, { data, mode }: RingwallConfig) {
-  const masterKey = data?.masterKey;
-  const file = masterKey?.file ?? join(runtime.dataDir, "secrets", "master.key");
-  return (mayCreate: boolean) =>
-    openMasterKeyFile({
-      file,
-      mode,
-      allowInProduction: masterKey?.allowInProduction ?? false,
-      mayCreate,
-      ...(runtime.uid === undefined ? {} : { uid: runtime.uid }),
-    });
-}
-
 function publicOrigin(runtime: Runtime, { mode, perimeter }: RingwallConfig): string {
   const host = perimeter.hosts.find((name) => !name.startsWith("*."));
   return mode === "production" && host !== undefined ? `https://${host}` : `http://localhost:${runtime.ports.api}`;
 }
 
-function fail(error: unknown, logger: Logger): never {
-  logger.error({ err: error }, "the server cannot start");
-  if (error instanceof RingwallError && FINAL.has(error.code)) process.send?.({ fatal: error.message.slice(0, 2_000) });
-  // What is left is a process that cannot serve; whatever it opened ends with it.
-  process.exit(1);
-}
-
 process.umask(PRIVATE_UMASK);
-const started = start(process.argv[2] ?? "");
-let ending: Promise<void> | undefined;
-
-/** Drains once, however many reasons to end arrive. */
-function end(): void {
-  ending ??= drain();
-}
-
-async function drain(): Promise<void> {
-  try {
-    const stop = await started;
-    await stop();
-    process.exit(0);
-  } catch (error) {
-    log.error({ err: error }, "the server did not end well");
-    process.exit(1);
-  }
-}
-
-process.on("SIGTERM", end);
-process.on("disconnect", end);
-started.then(
-  () => void process.send?.({ ready: true }),
-  (error: unknown) => fail(error, log),
-);
+runSupervised(process, log, () => start(process.argv[2] ?? ""));

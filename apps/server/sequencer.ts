@@ -6,7 +6,7 @@ import { type PostgresDatabase, postgresDatabase } from "ringwall/adapters/postg
 import { type Clock, type Logger, RingwallError } from "ringwall/core";
 import type { ContextSigner } from "ringwall/data/tenants";
 import { createSequencer, HeadVerifier, headSigner } from "ringwall/monitoring/audit";
-import { type Runtime, targetOf } from "./runtime.ts";
+import { type Runtime, targetOf } from "ringwall/supervised";
 
 export interface RunningSequencer {
   stop(): Promise<void>;

@@ -1,8 +1,12 @@
 import { statement } from "ringwall/core";
 
-/** Every statement the bank runs. The tenant stands in none of them: the transaction's context brings it. */
+/**
+ * Every statement the bank runs. No condition names the tenant: the transaction's context brings it, and PostgreSQL holds
+ * it. Rows say whose they are all the same, so that the decision in front of them does not lean on that wall.
+ */
 
 export interface AccountRow {
+  readonly tenant_id: string;
   readonly account_id: string;
   readonly owner_id: string;
   readonly balance: bigint;
@@ -13,10 +17,10 @@ export interface AccountRow {
 
 export const READ_ACCOUNT = statement<AccountRow>(
   "bank.read_account",
-  `select account_id, owner_id, balance, currency, number, row_key from bank.account where account_id = $1`,
+  `select tenant_id, account_id, owner_id, balance, currency, number, row_key from bank.account where account_id = $1`,
 );
 
-export const LIST_ACCOUNTS = statement<Omit<AccountRow, "number" | "row_key">>(
+export const LIST_ACCOUNTS = statement<Omit<AccountRow, "tenant_id" | "number" | "row_key">>(
   "bank.list_accounts",
   `select account_id, owner_id, balance, currency from bank.account
    where ($1::uuid is null or owner_id = $1) and ($2::uuid is null or account_id > $2)
@@ -28,6 +32,20 @@ export const CREATE_CUSTOMER = statement(
   `insert into bank.customer (customer_id, user_id, name, national_id, row_key) values ($1, $2, $3, $4, $5)`,
 );
 
+export interface CustomerRow {
+  readonly tenant_id: string;
+  readonly customer_id: string;
+  readonly user_id: string;
+  readonly name: string;
+  readonly national_id: Buffer;
+  readonly row_key: Buffer;
+}
+
+export const READ_CUSTOMER = statement<CustomerRow>(
+  "bank.read_customer",
+  `select tenant_id, customer_id, user_id, name, national_id, row_key from bank.customer where customer_id = $1`,
+);
+
 export const CREATE_ACCOUNT = statement(
   "bank.create_account",
   `insert into bank.account (account_id, customer_id, owner_id, number, row_key, balance, currency)
@@ -35,6 +53,7 @@ export const CREATE_ACCOUNT = statement(
 );
 
 export interface LockedAccount {
+  readonly tenant_id: string;
   readonly account_id: string;
   readonly owner_id: string;
   readonly balance: bigint;
@@ -44,24 +63,22 @@ export interface LockedAccount {
 // Locked in the order of their ids, so that two transfers in opposite directions wait instead of deadlocking.
 export const LOCK_ACCOUNTS = statement<LockedAccount>(
   "bank.lock_accounts",
-  `select account_id, owner_id, balance, currency from bank.account
+  `select tenant_id, account_id, owner_id, balance, currency from bank.account
    where account_id in ($1, $2) order by account_id for update`,
 );
 
-// Both rows change or none does: the condition on the payer's balance is part of the statement that moves the money.
-export const MOVE_MONEY = statement<{ account_id: string; balance: bigint }>(
-  "bank.move_money",
-  `update bank.account
-   set balance = balance + case account_id when $1::uuid then -$3::bigint else $3::bigint end
-   where account_id in ($1, $2)
-     and exists (select from bank.account payer where payer.account_id = $1 and payer.balance >= $3::bigint)
-   returning account_id, balance`,
-);
-
-export const CREATE_TRANSFER = statement(
-  "bank.create_transfer",
-  `insert into bank.transfer (transfer_id, from_account, to_account, amount, currency, user_id)
-   values ($1, $2, $3, $4, $5, $6)`,
+// One statement moves the money and writes the transfer. The payer's balance is a condition of it, and a transfer of
+// which not both accounts moved has no amount: the column refuses NULL, and the transaction ends there.
+export const TRANSFER = statement(
+  "bank.transfer",
+  `with moved as (
+     update bank.account
+     set balance = balance + case account_id when $2::uuid then -$4::bigint else $4::bigint end
+     where account_id in ($2, $3)
+       and exists (select from bank.account payer where payer.account_id = $2 and payer.balance >= $4::bigint)
+     returning account_id)
+   insert into bank.transfer (transfer_id, from_account, to_account, amount, currency, user_id)
+   select $1, $2, $3, case when count(*) = 2 then $4::bigint end, $5, $6 from moved`,
 );
 
 export interface TransferRow {
@@ -82,6 +99,7 @@ export const LIST_TRANSFERS = statement<TransferRow>(
 );
 
 export interface DocumentRow {
+  readonly tenant_id: string;
   readonly document_id: string;
   readonly owner_id: string;
   readonly title: string;
@@ -90,10 +108,16 @@ export interface DocumentRow {
 
 export const READ_DOCUMENT = statement<DocumentRow>(
   "bank.read_document",
-  `select document_id, owner_id, title, body from bank.document where document_id = $1`,
+  `select tenant_id, document_id, owner_id, title, body from bank.document where document_id = $1`,
 );
 
-export const LIST_DOCUMENTS = statement<Omit<DocumentRow, "body">>(
+// Held while it is decided who may delete it.
+export const LOCK_DOCUMENT = statement<Pick<DocumentRow, "tenant_id" | "owner_id">>(
+  "bank.lock_document",
+  `select tenant_id, owner_id from bank.document where document_id = $1 for update`,
+);
+
+export const LIST_DOCUMENTS = statement<Omit<DocumentRow, "tenant_id" | "body">>(
   "bank.list_documents",
   `select document_id, owner_id, title from bank.document
    where ($1::uuid is null or document_id > $1) order by document_id limit $2`,

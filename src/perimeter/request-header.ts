@@ -25,6 +25,7 @@ export interface RequestHeader {
   readonly preflightHeaders: string | undefined;
   readonly contentLength: string | undefined;
   readonly transferEncoding: string | undefined;
+  readonly idempotencyKey: string | undefined;
   /** The first thing wrong with the header, if anything is. */
   readonly flaw: Flaw | undefined;
 }
@@ -40,7 +41,8 @@ const PREFLIGHT_METHOD = 7;
 const PREFLIGHT_HEADERS = 8;
 const CONTENT_LENGTH = 9;
 const TRANSFER_ENCODING = 10;
-const FIRST_UNREAD = 11;
+const IDEMPOTENCY_KEY = 11;
+const FIRST_UNREAD = 12;
 
 /**
  * Fields that may stand once. RFC 9110, section 5.3: a field may be repeated only when its value is a list, and two
@@ -59,15 +61,15 @@ const SINGLE = new Map<string, number>([
   ["access-control-request-headers", PREFLIGHT_HEADERS],
   ["content-length", CONTENT_LENGTH],
   ["transfer-encoding", TRANSFER_ENCODING],
+  ["idempotency-key", IDEMPOTENCY_KEY],
   ["content-type", FIRST_UNREAD],
   ["authorization", FIRST_UNREAD + 1],
   ["proxy-authorization", FIRST_UNREAD + 2],
-  ["idempotency-key", FIRST_UNREAD + 3],
-  ["sec-fetch-mode", FIRST_UNREAD + 4],
-  ["sec-fetch-dest", FIRST_UNREAD + 5],
-  ["content-encoding", FIRST_UNREAD + 6],
-  ["range", FIRST_UNREAD + 7],
-  ["referer", FIRST_UNREAD + 8],
+  ["sec-fetch-mode", FIRST_UNREAD + 3],
+  ["sec-fetch-dest", FIRST_UNREAD + 4],
+  ["content-encoding", FIRST_UNREAD + 5],
+  ["range", FIRST_UNREAD + 6],
+  ["referer", FIRST_UNREAD + 7],
 ]);
 
 /** Content-Length is digits alone: `+5`, `5,5` and `0x5` mean different things to different readers. */
@@ -116,6 +118,7 @@ export function readHeader(raw: readonly string[]): RequestHeader {
     preflightHeaders: single[PREFLIGHT_HEADERS],
     contentLength: single[CONTENT_LENGTH],
     transferEncoding: single[TRANSFER_ENCODING],
+    idempotencyKey: single[IDEMPOTENCY_KEY],
     flaw: flaw ?? framingFlaw(single[CONTENT_LENGTH], single[TRANSFER_ENCODING]),
   };
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The first promise of the README, tried as a stranger would: clone, `npm start`, reach /readyz, Ctrl-C; start again;
-# start after kill -9. As the user who runs this and, when that is root, as the ordinary user ringwall-ci too, from a
+# The first promise of the README, tried as a stranger would: clone, `npm start`, reach /readyz of the server and of the
+# bank, Ctrl-C; start again; start after kill -9. As the user who runs this and, when that is root, as the ordinary user ringwall-ci too, from a
 # checkout below that user's 0700 home.
 #
 # Tries what is committed (HEAD), with packages from the npm registry. Leaves nothing behind but the user ringwall-ci.
@@ -101,6 +101,12 @@ try() {
   local user=$1 folder=$2 code
   start "$user" "$folder"
   grep -q "localhost:$api_port" "$log" || fail "$user: npm start does not say where to go"
+  grep -q "localhost:$bank_port" "$log" || fail "$user: npm start does not say where the bank is"
+  [ "$(status_of "http://127.0.0.1:$bank_port/readyz")" = 200 ] || fail "$user: the bank is not ready"
+  # Nobody watches this start, so the first credentials wait in a file that its owner alone reads.
+  [ "$(stat -c %a "$data/first-run.txt")" = 600 ] || fail "$user: the first credentials are not in a 0600 file"
+  ! grep -qF "$(grep -m 1 password "$data/first-run.txt" | awk '{ print $2 }')" "$log" "$data"/log/*.log ||
+    fail "$user: a password is in a log"
   # A second one is refused by name of the port, and disturbs nothing.
   code=0
   (cd "$folder" && PATH="$folder/node_modules/.bin:$PATH" node --conditions=source apps/cli/main.ts start \

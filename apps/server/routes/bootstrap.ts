@@ -1,7 +1,6 @@
-import { Answer, route } from "ringwall/adapters/fastify";
+import { Answer, route, signedInAnswer } from "ringwall/adapters/fastify";
 import { requests } from "ringwall/application/identity";
 import { linkAnswer, originOf, type Routes } from "./services.ts";
-import { signedInAnswer } from "./signed-in.ts";
 
 /** How the platform's first administrator comes to be: a link from the local socket, used once. */
 export const bootstrap: Routes = (services) => {

@@ -1,8 +1,7 @@
-import { Answer, route } from "ringwall/adapters/fastify";
+import { Answer, route, signedInAnswer } from "ringwall/adapters/fastify";
 import { requests } from "ringwall/application/identity";
 import { caller } from "./caller.ts";
 import { FRESH_SECONDS, linkAnswer, originOf, type Routes } from "./services.ts";
-import { signedInAnswer } from "./signed-in.ts";
 
 /** How people join a tenant: a link from somebody who may invite, used once. */
 export const invitations: Routes = (services) => {

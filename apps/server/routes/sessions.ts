@@ -1,11 +1,10 @@
-import { Answer, route } from "ringwall/adapters/fastify";
+import { Answer, route, signedInAnswer } from "ringwall/adapters/fastify";
 import { requests, type SessionView } from "ringwall/application/identity";
 import { Uuid } from "ringwall/application/input";
 import { isoTime } from "ringwall/core";
 import { z } from "zod";
 import { caller } from "./caller.ts";
 import { originOf, type Routes } from "./services.ts";
-import { signedInAnswer } from "./signed-in.ts";
 
 /** One's own sessions: where they are, and ending them; and the fresh second factor that some acts ask for. */
 export const sessions: Routes = ({ ringwall: { identity } }) => [

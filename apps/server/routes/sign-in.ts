@@ -1,8 +1,7 @@
-import { Answer, route } from "ringwall/adapters/fastify";
+import { route, signedInAnswer, signedOutAnswer } from "ringwall/adapters/fastify";
 import { requests } from "ringwall/application/identity";
 import { caller } from "./caller.ts";
 import { originOf, type Routes } from "./services.ts";
-import { FORGET_SESSION, signedInAnswer } from "./signed-in.ts";
 
 /** Signing in, in its steps, and signing out. */
 export const signIn: Routes = ({ ringwall: { identity } }) => [
@@ -66,7 +65,7 @@ export const signIn: Routes = ({ ringwall: { identity } }) => [
     { access: "principal", summary: "Signs out.", tag: "sign-in" },
     async ({ exchange }) => {
       await identity.signOut(caller(exchange));
-      return new Answer(204, undefined, { "set-cookie": FORGET_SESSION });
+      return signedOutAnswer(exchange);
     },
   ),
 ];

@@ -21,7 +21,7 @@ const ADD_ACCOUNT = statement(
 test("the bank's tables are walled, sealed columns take no plaintext, and a bank sees its own accounts alone", async () => {
   const at = await testDatabase();
   const owner = openSql(at.target("ringwall_migrate"));
-  await migrate(owner, [...MIGRATIONS, migration]);
+  await migrate(owner, MIGRATIONS, [{ application: "bank", migrations: [migration] }]);
   await owner.destroy();
   const open = await at.owner.query(
     "select relname from pg_class where relnamespace = 'bank'::regnamespace and relkind = 'r' and not (relrowsecurity and relforcerowsecurity)",

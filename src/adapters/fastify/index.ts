@@ -13,3 +13,4 @@
 export { asRingwallError, type Problem, problem } from "./problem.ts";
 export { Answer, type Method, type Request, type RouteDefinition, register, route } from "./route.ts";
 export { createServer, type ServerOptions } from "./server.ts";
+export { signedInAnswer, signedOutAnswer } from "./session.ts";

@@ -118,6 +118,7 @@ function arrive(request: FastifyRequest, guard: Guard, operator: boolean): Excha
     route: request.routeOptions.url ?? "(none)",
     principal: undefined,
     operator,
+    sessionCookie: guard.sessionCookie,
     tier: 0,
     nonce: undefined,
     params: undefined,

@@ -1,5 +1,6 @@
-import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { PlainSecret } from "ringwall/core";
 import { afterEach, expect, test } from "vitest";
 import { CommandFailed } from "../../command.ts";
@@ -29,9 +30,11 @@ function prepare(): DataPaths {
   return prepareDataDirectory(join(folder, "data"), uid);
 }
 
-async function start(): Promise<{ place: ReturnType<ReturnType<typeof embeddedDatabase>["place"]>; said: string[] }> {
+async function start(
+  applications: readonly string[] = [],
+): Promise<{ place: ReturnType<ReturnType<typeof embeddedDatabase>["place"]>; said: string[] }> {
   const said: string[] = [];
-  const database = embeddedDatabase(paths, uid, (line) => void said.push(line));
+  const database = embeddedDatabase({ paths, uid, say: (line) => void said.push(line), applications });
   running.push(await database.service.start(never));
   return { place: database.place(), said };
 }
@@ -94,6 +97,21 @@ test("a context key that others can read is a final failure with a way out, and 
   await expect(attempt).rejects.toThrow(/context\.key can be read by others/);
   expect(existsSync(join(paths.postgres, "pgdata", "postmaster.pid"))).toBe(false);
   chmodSync(join(paths.secrets, "context.key"), 0o600);
+});
+
+test("a host application's migrations run after Ringwall's own, once", async () => {
+  const bank = fileURLToPath(new URL("../../../../examples/bank/migrations/index.ts", import.meta.url));
+  expect((await start([bank])).said.join()).toContain("migrated (application/0001_bank)");
+  await stop();
+  expect((await start([bank])).said).toEqual([]);
+});
+
+test("a module that exports no migrations is a final failure that says what it lacks", async () => {
+  const module = join(paths.root, "..", "empty.mjs");
+  writeFileSync(module, "export const OTHER = 1;");
+  const attempt = start([module]);
+  await expect(attempt).rejects.toBeInstanceOf(CommandFailed);
+  await expect(attempt).rejects.toThrow(/empty\.mjs: MIGRATIONS is missing/);
 });
 
 test("migrate and doctor find the embedded PostgreSQL while it runs", async () => {

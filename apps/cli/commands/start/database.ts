@@ -2,10 +2,11 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "ringwall/adapters/embedded-postgres";
 import { type Logger, PlainSecret, RingwallError, randomToken } from "ringwall/core";
-import { installContextKey, installDatabase, installRoles, migrate } from "ringwall/migrations";
+import { installContextKey, installDatabase, installRoles, MIGRATIONS, migrate } from "ringwall/migrations";
 import { CommandFailed } from "../../command.ts";
 import type { DataPaths } from "../../data-directory.ts";
 import { readPrivateFile, writePrivateFile } from "../../private-file.ts";
+import { loadApplicationMigrations } from "../application-migrations.ts";
 import { newContextKey, parseContextKey } from "../context-key.ts";
 import { asOwner, type OwnerTarget } from "../owner-connection.ts";
 import type { Runtime } from "./runtime.ts";
@@ -24,8 +25,21 @@ export interface EmbeddedDatabase {
   place(): NonNullable<Runtime["postgres"]>;
 }
 
-/** The embedded PostgreSQL as a service: ready when roles, database, schema and context key are as this version wants. */
-export function embeddedDatabase(paths: DataPaths, uid: number, say: (line: string) => void): EmbeddedDatabase {
+/** What an installation is made of. */
+export interface Installation {
+  readonly paths: DataPaths;
+  readonly uid: number;
+  readonly say: (line: string) => void;
+  /** Modules that export a host application's migrations; they run after Ringwall's own. */
+  readonly applications: readonly string[];
+}
+
+/**
+ * The embedded PostgreSQL as a service: ready when roles, database, schema, context key and the host applications'
+ * tables are as this version wants.
+ */
+export function embeddedDatabase(installation: Installation): EmbeddedDatabase {
+  const { paths, say } = installation;
   let place: Runtime["postgres"] = null;
   return {
     service: {
@@ -33,7 +47,7 @@ export function embeddedDatabase(paths: DataPaths, uid: number, say: (line: stri
       async start() {
         const postgres = await startFinal(paths, say);
         try {
-          await install(paths, uid, postgres, say);
+          await install(installation, postgres);
         } catch (error) {
           await postgres.stop();
           throw finalFailure(error);
@@ -77,12 +91,7 @@ function finalFailure(error: unknown): unknown {
   return new CommandFailed(`PostgreSQL: ${error.message}`, { cause: error });
 }
 
-async function install(
-  paths: DataPaths,
-  uid: number,
-  at: EmbeddedPostgres,
-  say: (line: string) => void,
-): Promise<void> {
+async function install({ paths, uid, say, applications }: Installation, at: EmbeddedPostgres): Promise<void> {
   const secret = (name: string): PlainSecret => keptSecret(join(paths.secrets, name), uid, randomToken);
   const passwords = {
     ringwall_migrate: secret("ringwall_migrate.password"),
@@ -103,8 +112,9 @@ async function install(
   await asOwner({ ...superuser, database: DATABASE }, installDatabase);
   const owner = { ...superuser, database: DATABASE, user: "ringwall_migrate", password: passwords.ringwall_migrate };
   const contextKey = parseContextKey(keptSecret(paths.contextKey, uid, newContextKey));
+  const modules = await Promise.all(applications.map(loadApplicationMigrations));
   await asOwner(owner, async (db) => {
-    const applied = await migrate(db);
+    const applied = await migrate(db, MIGRATIONS, modules);
     if (applied.length > 0) say(`PostgreSQL ... migrated (${applied.join(", ")})`);
     await installContextKey(db, contextKey, "constant");
   });

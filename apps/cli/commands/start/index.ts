@@ -35,6 +35,7 @@ const PORT_MAX = 65_535;
 const LOG_CHECK_MS = 30_000;
 const SERVER_SCRIPT = fileURLToPath(new URL("../../../server/main.ts", import.meta.url));
 const BANK_SCRIPT = fileURLToPath(new URL("../../../../examples/bank/main.ts", import.meta.url));
+const BANK_MIGRATIONS = fileURLToPath(new URL("../../../../examples/bank/migrations/index.ts", import.meta.url));
 
 /** What a start needs to know, all of it checked. */
 interface Plan {
@@ -149,7 +150,8 @@ async function startAll(supervisor: Supervisor, context: Context, plan: Plan): P
   if (usesEmbeddedDatabase(plan.config)) {
     // Loaded here, so that `--help` and the other commands do not wait for a database driver.
     const { embeddedDatabase } = await import("./database.ts");
-    const database = embeddedDatabase(paths, context.machine.uid, context.stderr);
+    const applications = plan.bankPort !== undefined && existsSync(BANK_MIGRATIONS) ? [BANK_MIGRATIONS] : [];
+    const database = embeddedDatabase({ paths, uid: context.machine.uid, say: context.stderr, applications });
     await timed(context, "PostgreSQL", () => supervisor.start(database.service));
     postgres = database.place();
   }

@@ -1,0 +1,62 @@
+import type { Ringwall } from "ringwall";
+import type { PostgresDatabase } from "ringwall/adapters/postgres";
+import { type Principal, type Resource, requirePermission } from "ringwall/application/access";
+import { type AuditContext, type Clock, RingwallError, type TenantId, type UserId } from "ringwall/core";
+import type { Exchange } from "ringwall/pipeline";
+
+/** What the bank's routes stand on. */
+export interface Bank {
+  readonly ringwall: Pick<Ringwall, "fields" | "guard" | "identity" | "recorder">;
+  /** The bank's own login, which owns nothing and reaches its tables through the tenant's wall alone. */
+  readonly database: PostgresDatabase;
+  readonly clock: Clock;
+  /** Where Ringwall's server is reached: invitations lead there. */
+  readonly publicOrigin: string;
+  /** True while the process ends. */
+  readonly draining: () => boolean;
+}
+
+/** Who is asking. The pipeline has made sure there is somebody. */
+export function caller({ principal }: Exchange): Principal {
+  if (principal === undefined) throw new RingwallError("identity.sign_in_required");
+  return principal;
+}
+
+/** Where a request came from, for sessions and audit. */
+export function originOf({ id, visit }: Exchange): AuditContext {
+  const { userAgent } = visit.header;
+  return { address: visit.client.address, requestId: id, ...(userAgent === undefined ? {} : { userAgent }) };
+}
+
+/** Staff of the bank, as opposed to its customers. */
+export function isStaff({ role }: Principal): boolean {
+  return role === "admin" || role === "owner";
+}
+
+/** Whose a row is. */
+export interface Owned {
+  readonly tenant_id: string;
+  readonly owner_id: string;
+}
+
+/** A row as the decision sees it. Its tenant is the row's own, not the principal's. */
+export function resourceOf({ owner_id, tenant_id }: Owned): Resource {
+  return { tenant: tenant_id as TenantId, owner: owner_id as UserId };
+}
+
+/**
+ * The bank's own rule, narrower than the tenant's: a customer sees what is theirs, staff what is the bank's. Whatever
+ * is not to be seen answers exactly as what is not there.
+ */
+export function requireVisible(principal: Principal, row: Owned): void {
+  requirePermission(principal, "resource:read", resourceOf(row));
+  if (isStaff(principal) || principal.user === row.owner_id) return;
+  throw new RingwallError("resource.not_found", { detail: { rule: "bank.own_or_staff" } });
+}
+
+/** Minor units as JSON has them. Every balance the bank can hold is far below 2^53. */
+export function minorUnits(value: bigint): number {
+  const number = Number(value);
+  if (!Number.isSafeInteger(number)) throw new RingwallError("internal", { detail: { what: "balance beyond 2^53" } });
+  return number;
+}

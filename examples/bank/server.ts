@@ -1,0 +1,32 @@
+/**
+ * The example bank: one application, two competing banks, on Ringwall.
+ *
+ * What is the bank's own is here: its routes, its rules and its statements. Who is asking, in which bank, what a request
+ * may look like and which rows it reaches is Ringwall's.
+ *
+ * @module
+ */
+import type { FastifyInstance } from "fastify";
+import { createServer, type RouteDefinition, register } from "ringwall/adapters/fastify";
+import type { Bank } from "./bank.ts";
+import { accounts } from "./routes/accounts.ts";
+import { customers } from "./routes/customers.ts";
+import { documents } from "./routes/documents.ts";
+import { health } from "./routes/health.ts";
+import { page } from "./routes/page.ts";
+import { signIn } from "./routes/sign-in.ts";
+import { transfers } from "./routes/transfers.ts";
+
+export type { Bank } from "./bank.ts";
+
+/** Every route of the bank. */
+export function bankRoutes(bank: Bank): readonly RouteDefinition[] {
+  return [health, page, signIn, customers, accounts, transfers, documents].flatMap((routes) => routes(bank));
+}
+
+/** The bank's server; nothing listens yet. */
+export function createBank(bank: Bank): FastifyInstance {
+  const app = createServer(bank.ringwall.guard);
+  register(app, bankRoutes(bank));
+  return app;
+}

@@ -1,0 +1,131 @@
+/**
+ * A process that `ringwall start` runs: it reads what the supervisor says, finds its credentials, says over IPC when it
+ * answers or why it never will, drains on SIGTERM and ends when the channel closes.
+ *
+ * Guards: the runtime file holds no secret; passwords and keys are read from 0600 files of this process's own user, each
+ * when it is needed. Does not guard against whoever can act as the same user.
+ *
+ * Fails closed: a process that cannot start opens no port; faults that starting again does not mend are reported as
+ * final, and the supervisor does not try again.
+ *
+ * @module
+ */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import { openMasterKeyFile, readPrivateFile } from "./adapters/files/index.ts";
+import type { Target } from "./adapters/postgres/index.ts";
+import { type ErrorCode, type Logger, PlainSecret, parseConfig, RingwallError } from "./core/index.ts";
+import type { MasterKey } from "./data/keys/index.ts";
+import { type ContextSigner, contextSigner } from "./data/tenants/index.ts";
+import { RingwallConfig } from "./ringwall.ts";
+
+/** What the supervisor tells its children, in the file that is their only argument. It holds no secret. */
+export const Runtime = z.object({
+  configFile: z.string(),
+  dataDir: z.string(),
+  adminSocket: z.string(),
+  postgres: z.object({ host: z.string(), port: z.int(), database: z.string() }).nullable(),
+  ports: z.object({ api: z.int(), bank: z.int().nullable() }),
+});
+/** `uid` is this process's user, where there is such a thing: files with secrets must be its own or root's. */
+export type Runtime = z.output<typeof Runtime> & { readonly uid: number | undefined };
+
+const SECRET_BYTES_MAX = 4_096;
+/** As much of a reason as a terminal shows. */
+const FATAL_CHARS_MAX = 2_000;
+/** Faults that starting again does not mend. */
+const FINAL: ReadonlySet<ErrorCode> = new Set(["config.invalid", "keys.master_refused", "database.schema_mismatch"]);
+
+/** @throws RingwallError `config.invalid`, naming the field */
+export async function readRuntime(
+  path: string,
+  uid: number | undefined,
+): Promise<{ runtime: Runtime; config: RingwallConfig }> {
+  const runtime = { ...parseConfig(Runtime, JSON.parse(await readFile(path, "utf8"))), uid };
+  const config = parseConfig(RingwallConfig, JSON.parse(await readFile(runtime.configFile, "utf8")));
+  return { runtime, config };
+}
+
+/**
+ * Where the database is, as one of its roles. The password is read anew for each connection.
+ * @param credential - Where the password comes from; the role's file in the data directory when left out.
+ */
+export async function targetOf(
+  runtime: Runtime,
+  config: RingwallConfig,
+  role: string,
+  credential: Target["credential"] = () => readSecretFile(runtime, `${role}.password`),
+): Promise<Target> {
+  if (runtime.postgres !== null) return { ...runtime.postgres, user: role, credential };
+  const { database } = config;
+  if (database.kind !== "postgres") throw new RingwallError("config.invalid", { message: "there is no PostgreSQL" });
+  const { caFile, host, port } = database;
+  const tls = caFile === undefined ? {} : { tls: { ca: await readFile(caFile, "utf8") } };
+  return { host, port, database: database.database, user: role, credential, ...tls };
+}
+
+/** The key that signs tenant contexts, as `kid:base64url` in its file. */
+export async function readSigner(runtime: Runtime): Promise<ContextSigner> {
+  const text = (await readSecretFile(runtime, "context.key")).open();
+  const colon = text.indexOf(":");
+  return contextSigner({ kid: text.slice(0, colon), key: Buffer.from(text.slice(colon + 1), "base64url") });
+}
+
+/** Opens the configured master key, or the software one of the data directory. */
+export function masterOpener(
+  runtime: Runtime,
+  { data, mode }: RingwallConfig,
+): (mayCreate: boolean) => Promise<MasterKey> {
+  const masterKey = data?.masterKey;
+  const file = masterKey?.file ?? join(runtime.dataDir, "secrets", "master.key");
+  return (mayCreate) =>
+    openMasterKeyFile({
+      file,
+      mode,
+      allowInProduction: masterKey?.allowInProduction ?? false,
+      mayCreate,
+      ...(runtime.uid === undefined ? {} : { uid: runtime.uid }),
+    });
+}
+
+/** A password or key of Ringwall's own, from its 0600 file in the data directory. */
+export async function readSecretFile({ dataDir, uid }: Runtime, name: string): Promise<PlainSecret> {
+  const path = join(dataDir, "secrets", name);
+  return new PlainSecret((await readPrivateFile(path, { bytesMax: SECRET_BYTES_MAX, uid })).trim());
+}
+
+/**
+ * Starts, reports, and drains once, however many reasons to end arrive. Ends the process itself.
+ * @param self - This process: its signals and its channel to the supervisor.
+ * @param start - Starts everything; returns what takes it down again.
+ */
+export function runSupervised(self: NodeJS.Process, log: Logger, start: () => Promise<() => Promise<void>>): void {
+  const started = start();
+  let ending: Promise<void> | undefined;
+  const drain = async (): Promise<void> => {
+    try {
+      const stop = await started;
+      await stop();
+      self.exit(0);
+    } catch (error) {
+      log.error({ err: error }, "the process did not end well");
+      self.exit(1);
+    }
+  };
+  const end = (): void => {
+    ending ??= drain();
+  };
+  self.on("SIGTERM", end);
+  self.on("disconnect", end);
+  started.then(
+    () => void self.send?.({ ready: true }),
+    (error: unknown) => {
+      log.error({ err: error }, "the process cannot start");
+      const final = error instanceof RingwallError && FINAL.has(error.code);
+      if (final) self.send?.({ fatal: error.message.slice(0, FATAL_CHARS_MAX) });
+      // What is left is a process that cannot serve; whatever it opened ends with it.
+      self.exit(1);
+    },
+  );
+}
