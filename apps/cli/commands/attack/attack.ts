@@ -16,8 +16,8 @@ export interface Scene {
   readonly holds?: (answers: readonly Answer[]) => Promise<string | undefined> | string | undefined;
 }
 
-/** One attack: a mistake of the founding document played against the running system. */
-export interface Attack {
+/** One attack: a mistake of the founding document played against the running system. `On` is what it is played on. */
+export interface Attack<On = Stage> {
   /** In kebab-case, stable: `--only` names it. */
   readonly id: string;
   /** What the attacker tries, as one sentence. */
@@ -34,7 +34,7 @@ export interface Attack {
   readonly target: "api" | "bank";
   /** Runs when all others are done, because it looks at what they left behind. */
   readonly last?: boolean;
-  readonly scene: (stage: Stage) => Promise<Scene>;
+  readonly scene: (stage: On) => Promise<Scene>;
 }
 
 /**

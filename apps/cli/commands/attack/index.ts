@@ -24,11 +24,10 @@ import { playAll, type Row } from "./run.ts";
 import type { Stage } from "./stage.ts";
 import { findTarget } from "./target.ts";
 
-export { type Attack, differences } from "./attack.ts";
 export { attacks } from "./attacks/index.ts";
-export { FLAWS, type Flaw } from "./flaws.ts";
+export { FLAWS } from "./flaws.ts";
 export { openStage } from "./open-stage.ts";
-export { play, playAll, type Row, type Verdict } from "./run.ts";
+export { playAll, type Row } from "./run.ts";
 export type { Stage } from "./stage.ts";
 export { findTarget } from "./target.ts";
 
@@ -59,7 +58,7 @@ export const attackCommand: Command = {
       return EXIT.ok;
     }
     const { machine } = context;
-    const target = await findTarget(dataDirectory(input.text("data"), machine), machine);
+    const target = await findTarget(dataDirectory(input.text("data"), machine), machine.uid);
     if (target.place.bank === undefined && chosen.some((attack) => attack.target === "bank")) {
       throw new CommandFailed("the example bank does not run, and some attacks are on it", {
         wayOut: "Start it (ringwall start without --no-example), or leave them out: --api-only",

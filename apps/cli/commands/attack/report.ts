@@ -39,7 +39,7 @@ export function printReport(
     ["attack", "flaws", "layer", "expected", "got", "verdict"],
     ...rows.map((row) => [
       row.id,
-      row.flaws.join(","),
+      row.flaws.join(",") || "-",
       String(row.layer),
       row.expected,
       row.got,
@@ -63,7 +63,7 @@ export function printReport(
 export function printList(context: Context, attacks: readonly Attack[]): void {
   const rows = attacks.map(({ expected, flaws, id, layer, target, title }) => {
     const answer = expected.code === "-" ? String(expected.status) : `${expected.status} ${expected.code}`;
-    return [id, flaws.join(","), String(layer), target, answer, title];
+    return [id, flaws.join(",") || "-", String(layer), target, answer, title];
   });
   printTable(context, [["attack", "flaws", "layer", "target", "expected", "what is tried"], ...rows]);
 }

@@ -21,10 +21,12 @@ export interface Row {
   readonly note: string;
 }
 
+/** All that playing needs of a stage; the attack may need more. */
+type Sender = Pick<Stage, "send">;
 type Outcome = Pick<Row, "got" | "verdict" | "note">;
 
 /** Plays one attack with its twin. Never throws: a failure is a row too. */
-export async function play(attack: Attack, stage: Stage): Promise<Row> {
+export async function play<On extends Sender>(attack: Attack<On>, stage: On): Promise<Row> {
   const { id, title, flaws, layer } = attack;
   const expected = shown(attack.expected);
   const outcome = await outcomeOf(attack, stage).catch(
@@ -33,7 +35,7 @@ export async function play(attack: Attack, stage: Stage): Promise<Row> {
   return { id, title, flaws, layer, expected, ...outcome };
 }
 
-async function outcomeOf(attack: Attack, stage: Stage): Promise<Outcome> {
+async function outcomeOf<On extends Sender>(attack: Attack<On>, stage: On): Promise<Outcome> {
   const scene = await attack.scene(stage);
   const twin = await answersOf(scene.twin, stage);
   const unlike = twinFlaw(scene, twin);
@@ -47,7 +49,7 @@ async function outcomeOf(attack: Attack, stage: Stage): Promise<Outcome> {
   return { got, verdict: "stopped", note: "" };
 }
 
-async function answersOf(move: Move, stage: Stage): Promise<readonly Answer[]> {
+async function answersOf(move: Move, stage: Sender): Promise<readonly Answer[]> {
   const made = typeof move === "function" ? await move() : await stage.send(move);
   return Array.isArray(made) ? made : [made as Answer];
 }

@@ -145,7 +145,7 @@ export const headerAttacks: readonly Attack[] = [
   {
     id: "open-routes",
     title: "Some route forgot to ask who comes",
-    flaws: [43, 45],
+    flaws: [45],
     layer: 3,
     expected: { status: 401, code: "identity.sign_in_required" },
     differs: "the session",
@@ -165,7 +165,7 @@ export const headerAttacks: readonly Attack[] = [
   {
     id: "socket-routes-from-the-network",
     title: "Whoever comes over the network makes the link for the first administrator",
-    flaws: [43],
+    flaws: [45],
     layer: 3,
     expected: { status: 404, code: "resource.not_found" },
     differs: "the route",

@@ -5,6 +5,9 @@
  * @module
  */
 import type { Attack } from "../attack.ts";
+import { bankAccountAttacks } from "./bank-accounts.ts";
+import { bankDocumentAttacks } from "./bank-documents.ts";
+import { bankTransferAttacks } from "./bank-transfers.ts";
 import { browserAttacks } from "./browser.ts";
 import { headerAttacks } from "./headers.ts";
 import { inputAttacks } from "./input.ts";
@@ -28,5 +31,8 @@ export const attacks: readonly Attack[] = [
   ...wireAttacks,
   ...browserAttacks,
   ...headerAttacks,
+  ...bankAccountAttacks,
+  ...bankTransferAttacks,
+  ...bankDocumentAttacks,
   ...traceAttacks,
 ];

@@ -37,7 +37,7 @@ export const inputAttacks: readonly Attack[] = [
   {
     id: "sql-in-ids",
     title: "SQL stands where ids and tenants belong, in paths, queries and bodies",
-    flaws: [34, 26],
+    flaws: [34],
     layer: 3,
     expected: INVALID,
     differs: "the SQL",

@@ -10,7 +10,7 @@ export const roleAttacks: readonly Attack[] = [
   {
     id: "viewer-reads-audit",
     title: "A viewer reads the audit log",
-    flaws: [42, 45],
+    flaws: [45],
     layer: 3,
     expected: DENIED,
     differs: "who asks",
@@ -24,7 +24,7 @@ export const roleAttacks: readonly Attack[] = [
   {
     id: "editor-invites",
     title: "An editor invites an accomplice",
-    flaws: [43, 45],
+    flaws: [45],
     layer: 3,
     expected: DENIED,
     differs: "who asks",

@@ -32,7 +32,7 @@ export const secondFactorAttacks: readonly Attack[] = [
   {
     id: "totp-parallel-replay",
     title: "One code is brought to many sign-ins at once",
-    flaws: [17, 57],
+    flaws: [17],
     layer: 4,
     expected: FAILED,
     differs: "the code is brought once",

@@ -165,7 +165,7 @@ export const sessionAttacks: readonly Attack[] = [
   {
     id: "two-credentials",
     title: "A request brings two sessions, so that two readers may believe two people",
-    flaws: [45],
+    flaws: [],
     layer: 3,
     expected: { status: 400, code: "request.malformed" },
     differs: "the cookie",
@@ -197,7 +197,7 @@ export const sessionAttacks: readonly Attack[] = [
   {
     id: "link-used-at-once",
     title: "Two accept one invitation at the same moment",
-    flaws: [36, 57],
+    flaws: [36],
     layer: 4,
     expected: LINK_INVALID,
     differs: "one comes alone",

@@ -224,7 +224,7 @@ export const tenantAttacks: readonly Attack[] = [
   {
     id: "suspend-the-rival",
     title: "A bank's owner, who may manage tenants, suspends the other bank",
-    flaws: [41, 66],
+    flaws: [33],
     layer: 3,
     expected: DENIED,
     differs: "network instead of the local socket",
@@ -251,7 +251,7 @@ export const tenantAttacks: readonly Attack[] = [
   {
     id: "tenant-from-the-network",
     title: "A bank's owner enters a tenant in the register over the network",
-    flaws: [41],
+    flaws: [33],
     layer: 3,
     expected: DENIED,
     differs: "network instead of the local socket",

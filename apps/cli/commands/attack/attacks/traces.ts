@@ -129,7 +129,7 @@ export const traceAttacks: readonly Attack[] = [
   {
     id: "secrets-in-refusals",
     title: "A refusal repeats what was sent, or tells how the server is made",
-    flaws: [38, 42],
+    flaws: [],
     layer: 1,
     expected: { status: 400, code: "request.invalid" },
     differs: "one member's type",

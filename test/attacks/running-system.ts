@@ -1,0 +1,69 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+
+const CLI = fileURLToPath(new URL("../../apps/cli/main.ts", import.meta.url));
+const RUNNING = "Ringwall is running.";
+
+/** The whole system, started as a person starts it. */
+export interface RunningSystem {
+  readonly dataFolder: string;
+  /** Asks it to end, as Ctrl-C does, and removes its data. */
+  stop(): Promise<void>;
+}
+
+/** Starts PostgreSQL, server and bank on free ports with a data directory of their own. */
+export async function startSystem(): Promise<RunningSystem> {
+  const dataFolder = join(mkdtempSync(join(tmpdir(), "rw-attack-")), "data");
+  const [api, bank] = await freePorts();
+  const words = ["start", "--data", dataFolder, "--port", String(api), "--bank-port", String(bank)];
+  // tidy-allow(process): the tests run on the Node that they start the system with.
+  const { execPath, env } = process;
+  const { PATH = "", HOME = "" } = env;
+  const child = spawn(execPath, ["--conditions=source", CLI, ...words], {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { PATH, HOME },
+  });
+  const said: string[] = [];
+  const { promise: ready, resolve, reject } = Promise.withResolvers<void>();
+  for (const stream of [child.stdout, child.stderr]) {
+    createInterface({ input: stream }).on("line", (line) => {
+      said.push(line);
+      if (line === RUNNING) resolve();
+    });
+  }
+  const exited = once(child, "exit");
+  child.once("exit", (code) => reject(new Error(`the system ended (${String(code)}):\n${said.join("\n")}`)));
+  await ready;
+  return {
+    dataFolder,
+    async stop() {
+      child.kill("SIGINT");
+      await exited;
+      rmSync(join(dataFolder, ".."), { recursive: true, force: true });
+    },
+  };
+}
+
+/** Two ports that nothing used a moment ago. */
+async function freePorts(): Promise<readonly [number, number]> {
+  const servers = await Promise.all(
+    [0, 1].map(async () => {
+      const server = createServer();
+      server.listen(0, "127.0.0.1");
+      await once(server, "listening");
+      return server;
+    }),
+  );
+  const [api = 0, bank = 0] = servers.map((server) => {
+    const address = server.address();
+    return typeof address === "object" && address !== null ? address.port : 0;
+  });
+  await Promise.all(servers.map(async (server) => await once(server.close(), "close")));
+  return [api, bank];
+}
