@@ -12,7 +12,6 @@ let rows: ReadonlyMap<string, Promise<Row>> = new Map();
 
 beforeAll(async () => {
   system = await startSystem();
-  // tidy-allow(process): files with secrets are read as the user who runs the tests.
   const uid = process.geteuid?.() ?? -1;
   const target = await findTarget(system.dataFolder, uid);
   stage = await openStage({ ...target, clock: systemClock, delay: async (ms) => await delay(ms) });

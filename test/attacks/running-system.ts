@@ -1,11 +1,12 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { randomToken } from "../../src/core/index.ts";
 
 const CLI = fileURLToPath(new URL("../../apps/cli/main.ts", import.meta.url));
 const RUNNING = "Ringwall is running.";
@@ -19,10 +20,10 @@ export interface RunningSystem {
 
 /** Starts PostgreSQL, server and bank on free ports with a data directory of their own. */
 export async function startSystem(): Promise<RunningSystem> {
-  const dataFolder = join(mkdtempSync(join(tmpdir(), "rw-attack-")), "data");
+  // The start makes it itself: started by root, PostgreSQL runs as another account, which has to pass through.
+  const dataFolder = join(tmpdir(), `rw-attack-${randomToken(9)}`);
   const [api, bank] = await freePorts();
   const words = ["start", "--data", dataFolder, "--port", String(api), "--bank-port", String(bank)];
-  // tidy-allow(process): the tests run on the Node that they start the system with.
   const { execPath, env } = process;
   const { PATH = "", HOME = "" } = env;
   const child = spawn(execPath, ["--conditions=source", CLI, ...words], {
@@ -45,7 +46,7 @@ export async function startSystem(): Promise<RunningSystem> {
     async stop() {
       child.kill("SIGINT");
       await exited;
-      rmSync(join(dataFolder, ".."), { recursive: true, force: true });
+      rmSync(dataFolder, { recursive: true, force: true });
     },
   };
 }

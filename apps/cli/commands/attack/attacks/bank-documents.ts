@@ -117,7 +117,7 @@ export const bankDocumentAttacks: readonly Attack[] = [
       const { session } = stage.a.owner;
       const texts = [
         "SELECT * FROM users WHERE name = 'O''Brien'; DROP TABLE users; --",
-        "Use ${HOME} and {{name}} in the template; then rm -rf /tmp/x && curl https://example.com",
+        "Use ${HOME} and {{name}} in the template; then rm -rf ./x && curl https://example.com",
         '<p onclick="x">HTML is a text as well &amp; stays one</p><script>alert(1)</script>',
         "../../etc/passwd and ..\\..\\windows",
         " leading, trailing and \t tab \r\n lines \u{1F600} e\u0301 \u200d ",
