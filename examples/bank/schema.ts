@@ -111,12 +111,6 @@ export const READ_DOCUMENT = statement<DocumentRow>(
   `select tenant_id, document_id, owner_id, title, body from bank.document where document_id = $1`,
 );
 
-// Held while it is decided who may delete it.
-export const LOCK_DOCUMENT = statement<Pick<DocumentRow, "tenant_id" | "owner_id">>(
-  "bank.lock_document",
-  `select tenant_id, owner_id from bank.document where document_id = $1 for update`,
-);
-
 export const LIST_DOCUMENTS = statement<Omit<DocumentRow, "tenant_id" | "body">>(
   "bank.list_documents",
   `select document_id, owner_id, title from bank.document
@@ -128,4 +122,8 @@ export const CREATE_DOCUMENT = statement(
   `insert into bank.document (document_id, owner_id, title, body) values ($1, $2, $3, $4)`,
 );
 
-export const DELETE_DOCUMENT = statement("bank.delete_document", `delete from bank.document where document_id = $1`);
+// With the owner that the decision was made about: whoever changed it meanwhile made another document of it.
+export const DELETE_DOCUMENT = statement<{ document_id: string }>(
+  "bank.delete_document",
+  `delete from bank.document where document_id = $1 and owner_id = $2 returning document_id`,
+);

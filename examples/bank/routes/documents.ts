@@ -4,7 +4,7 @@ import { Text, Title, Uuid } from "ringwall/application/input";
 import { RingwallError, uuidv7 } from "ringwall/core";
 import { z } from "zod";
 import { type Bank, caller, originOf, resourceOf } from "../bank.ts";
-import { CREATE_DOCUMENT, DELETE_DOCUMENT, LIST_DOCUMENTS, LOCK_DOCUMENT, READ_DOCUMENT } from "../schema.ts";
+import { CREATE_DOCUMENT, DELETE_DOCUMENT, LIST_DOCUMENTS, READ_DOCUMENT } from "../schema.ts";
 
 const PAGE = 50;
 const Id = z.strictObject({ id: Uuid });
@@ -81,10 +81,11 @@ async function deleteDocument(
 ): Promise<void> {
   const { tenant } = actor;
   await database.forTenant(tenant, actor, async (tx) => {
-    const [row] = await tx.run(LOCK_DOCUMENT, [id]);
+    const [row] = await tx.run(READ_DOCUMENT, [id]);
     if (row === undefined) throw new RingwallError("resource.not_found");
     requirePermission(actor, "resource:delete", resourceOf(row));
-    await tx.run(DELETE_DOCUMENT, [id]);
+    const deleted = await tx.run(DELETE_DOCUMENT, [id, row.owner_id]);
+    if (deleted.length !== 1) throw new RingwallError("resource.not_found");
     const event = { action: "document.deleted", outcome: "success" } as const;
     await ringwall.recorder.record(tx, { ...event, tenant, actor, targets: [{ type: "document", id }], context });
   });
