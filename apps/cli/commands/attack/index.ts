@@ -95,7 +95,7 @@ function choose(input: Input): readonly Attack[] {
 
 /** Plays them and says on stderr how far it is, as a run takes longer than patience does. */
 async function playVisibly(chosen: readonly Attack[], stage: Stage, context: Context): Promise<readonly Row[]> {
-  const pending = playAll(chosen, stage);
+  const pending = playAll(chosen, stage, context.signal);
   let done = 0;
   return await Promise.all(
     [...pending.values()].map(async (promise) => {

@@ -2,7 +2,7 @@ import { type Clock, randomBytes, randomToken } from "ringwall/core";
 import { CommandFailed } from "../../command.ts";
 import { type Answer, type Ask, exchange, exchangeRaw, type Place, textOf } from "./http.ts";
 import { join, strongPassword } from "./people.ts";
-import type { Bank, Invitation, Stage } from "./stage.ts";
+import type { Backstage, Bank, Stage } from "./stage.ts";
 
 export interface StageParts {
   readonly place: Place;
@@ -13,6 +13,17 @@ export interface StageParts {
 
 /** Makes two banks with their owners. @throws CommandFailed when the system does not let it. */
 export async function openStage(parts: StageParts): Promise<Stage> {
+  const backstage = openBackstage(parts);
+  await checkLoopback(backstage);
+  try {
+    return { ...backstage, a: await backstage.bank(), b: await backstage.bank() };
+  } catch (error) {
+    await backstage.close();
+    throw error;
+  }
+}
+
+function openBackstage(parts: StageParts): Backstage {
   const { place } = parts;
   const visitor = visitors();
   const secrets = new Set<string>();
@@ -22,54 +33,62 @@ export async function openStage(parts: StageParts): Promise<Stage> {
     if (answer.status >= 400) refusals.push(answer.text);
     return answer;
   };
-  const base = {
+  const backstage: Backstage = {
     ...parts,
     visitor,
     secrets,
     refusals,
-    name: (prefix: string) => `${prefix}-${randomBytes(5).toString("hex")}`,
-    secret(text: string) {
+    name: (prefix) => `${prefix}-${randomBytes(5).toString("hex")}`,
+    secret(text) {
       secrets.add(text);
       return text;
     },
-    async send(ask: Ask) {
+    async send(ask) {
       const { fresh, ...rest } = ask;
       const headers = fresh ? { ...rest.headers, "idempotency-key": randomToken(18) } : (rest.headers ?? {});
       return keep(await exchange(place, { ...rest, headers, from: ask.from ?? visitor() }));
     },
-    async must(ask: Ask) {
-      const answer = await base.send(ask);
+    async must(ask) {
+      const answer = await backstage.send(ask);
       if (answer.status >= 200 && answer.status < 300) return answer;
       throw refusedSetup(ask, answer);
     },
-    async raw(bytes: string | Buffer, server: "api" | "bank" = "api") {
-      return keep(await exchangeRaw(place, visitor(), server, Buffer.from(bytes)));
-    },
-    async enter(tenant: string) {
+    raw: async (bytes, server = "api") => keep(await exchangeRaw(place, visitor(), server, Buffer.from(bytes))),
+    async enter(tenant) {
       tenants.push(tenant);
       const body = { id: tenant, name: tenant };
-      return await base.must({ method: "POST", path: "/v1/tenants", server: "socket", body });
+      return await backstage.must({ method: "POST", path: "/v1/tenants", server: "socket", body });
     },
-    bank: async () => await openBank(stage),
-    async accept(bank: Bank, invitation: Invitation, password = strongPassword(stage), name = "Alex Example") {
-      return await join(stage, bank.tenant, invitation, password, name);
-    },
-    async close() {
-      const suspended: string[] = [];
-      for (const tenant of tenants) {
-        const path = `/v1/tenants/${tenant}/suspend`;
-        const answer = await base.send({ method: "POST", path, server: "socket" });
-        // Some attack may have suspended it already: that is a conflict, and as good.
-        if (answer.status === 204 || answer.status === 409) suspended.push(tenant);
-      }
-      return suspended;
-    },
+    bank: async () => await openBank(backstage),
+    accept: async (bank, invitation, password = strongPassword(backstage)) =>
+      await join(backstage, bank.tenant, invitation, password),
+    close: async () => await suspendAll(backstage, tenants),
   };
-  // The banks need a stage to be built on; `a` and `b` are set before anybody gets it.
-  const stage = base as typeof base & { a: Bank; b: Bank };
-  stage.a = await stage.bank();
-  stage.b = await stage.bank();
-  return stage;
+  return backstage;
+}
+
+/** Suspends the tenants and returns those that are now, also those that an attack has suspended before. */
+async function suspendAll(stage: Backstage, tenants: readonly string[]): Promise<readonly string[]> {
+  const suspended: string[] = [];
+  for (const tenant of tenants) {
+    const answer = await stage.send({ method: "POST", path: `/v1/tenants/${tenant}/suspend`, server: "socket" });
+    if (answer.status === 204 || answer.status === 409) suspended.push(tenant);
+  }
+  return suspended;
+}
+
+/** @throws CommandFailed where loopback has one address only, so that attacks would share the limits of addresses. */
+async function checkLoopback(stage: Backstage): Promise<void> {
+  try {
+    await stage.send({ method: "GET", path: "/healthz" });
+  } catch (error) {
+    const cause = error instanceof CommandFailed ? error.cause : undefined;
+    if (!(cause instanceof Error && "code" in cause && cause.code === "EADDRNOTAVAIL")) throw error;
+    throw new CommandFailed("this system has no addresses like 127.16.0.1, which the attacks come from", {
+      wayOut: "Run it on Linux, where all of 127.0.0.0/8 is loopback.",
+      cause: error,
+    });
+  }
 }
 
 function refusedSetup(ask: Ask, answer: Answer): CommandFailed {
@@ -77,7 +96,7 @@ function refusedSetup(ask: Ask, answer: Answer): CommandFailed {
   return new CommandFailed(`the stage could not be built: ${what} answered ${answer.status} ${answer.code}`);
 }
 
-async function openBank(stage: Stage): Promise<Bank> {
+async function openBank(stage: Backstage): Promise<Bank> {
   const tenant = stage.name("attack");
   await stage.enter(tenant);
   const email = `${stage.name("owner")}@example.com`;
@@ -100,7 +119,7 @@ async function openBank(stage: Stage): Promise<Bank> {
 }
 
 /** The token of a link: what follows the number sign, which no browser sends. */
-function linkToken(stage: Stage, answer: Answer): string {
+function linkToken(stage: Backstage, answer: Answer): string {
   const link = textOf(answer, "link");
   const token = link.split("#")[1];
   if (token === undefined) throw new CommandFailed("a link without a token");

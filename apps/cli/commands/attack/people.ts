@@ -2,7 +2,7 @@ import { Secret, TOTP } from "otpauth";
 import { randomToken } from "ringwall/core";
 import { CommandFailed } from "../../command.ts";
 import { type Answer, type Ask, member, textOf } from "./http.ts";
-import type { Authenticator, Invitation, Person, Stage } from "./stage.ts";
+import type { Authenticator, Backstage, Invitation, Person } from "./stage.ts";
 
 const STEP_MS = 30_000;
 // Codes are given this long after a step begins, so that none is on its way when the step ends.
@@ -11,13 +11,13 @@ const STEP_MARGIN_MS = 200;
 // A request is answered long before the step is over.
 const AHEAD_MS_MIN = 10_000;
 
-export function strongPassword(stage: Stage): string {
+export function strongPassword(stage: Backstage): string {
   return stage.secret(`Correct-${randomToken(18)}`);
 }
 
 /** Accepts an invitation and, where the role asks for it, sets up the second factor. */
 export async function join(
-  stage: Stage,
+  stage: Backstage,
   tenant: string,
   invitation: Invitation,
   password: string,
@@ -36,7 +36,7 @@ export async function join(
   return { ...common, user: textOf(seen, "user"), sid: textOf(seen, "sid"), app };
 }
 
-async function enrol(stage: Stage, login: string, from: string): Promise<{ answer: Answer; app: Authenticator }> {
+async function enrol(stage: Backstage, login: string, from: string): Promise<{ answer: Answer; app: Authenticator }> {
   const begun = await stage.must({ method: "POST", path: "/v1/sign-in/enrolment", body: { login }, from });
   const app = authenticator(stage, stage.secret(textOf(begun, "secret")));
   const body = { login, code: await app.code() };
@@ -45,7 +45,7 @@ async function enrol(stage: Stage, login: string, from: string): Promise<{ answe
 }
 
 /** An authenticator for a seed as the enrolment tells it. */
-export function authenticator(stage: Stage, seed: string): Authenticator {
+export function authenticator(stage: Backstage, seed: string): Authenticator {
   const totp = new TOTP({ secret: Secret.fromBase32(seed), algorithm: "SHA1", digits: 6, period: STEP_MS / 1_000 });
   const at = (step: number): string => totp.generate({ timestamp: step * STEP_MS });
   const now = (): number => Math.floor(stage.clock() / STEP_MS);
@@ -88,12 +88,12 @@ export function signInAsk(
 }
 
 /** Signs in with the password alone and returns the token of the sign-in under way. */
-export async function beginSignIn(stage: Stage, person: Person): Promise<string> {
+export async function beginSignIn(stage: Backstage, person: Person): Promise<string> {
   return stage.secret(textOf(await stage.must(signInAsk(person)), "login"));
 }
 
 /** Signs in with everything there is to give, and returns the answer with the session. */
-export async function signIn(stage: Stage, person: Person): Promise<Answer> {
+export async function signIn(stage: Backstage, person: Person): Promise<Answer> {
   if (person.app === undefined) return await stage.must(signInAsk(person));
   const login = await beginSignIn(stage, person);
   const body = { login, code: await person.app.code() };

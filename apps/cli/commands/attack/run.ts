@@ -35,6 +35,10 @@ export async function play<On extends Sender>(attack: Attack<On>, stage: On): Pr
   return { id, title, flaws, layer, expected, ...outcome };
 }
 
+function interrupted({ expected, flaws, id, layer, title }: Attack): Row {
+  return { id, title, flaws, layer, expected: shown(expected), got: "-", verdict: "error", note: "interrupted" };
+}
+
 async function outcomeOf<On extends Sender>(attack: Attack<On>, stage: On): Promise<Outcome> {
   const scene = await attack.scene(stage);
   const twin = await answersOf(scene.twin, stage);
@@ -102,13 +106,17 @@ const AT_ONCE = 10;
 
 /**
  * Starts all attacks, a few at a time, and gives each one's row as a promise. Those that look at what the others left
- * behind come last, one after another.
+ * behind come last, one after another. Once `signal` is aborted, what has not begun is a row that failed.
  */
-export function playAll(attacks: readonly Attack[], stage: Stage): ReadonlyMap<string, Promise<Row>> {
+export function playAll(
+  attacks: readonly Attack[],
+  stage: Stage,
+  signal: AbortSignal,
+): ReadonlyMap<string, Promise<Row>> {
   const rows = new Map(attacks.map((attack) => [attack.id, Promise.withResolvers<Row>()]));
   const take = async (queue: Attack[]): Promise<void> => {
     for (let attack = queue.shift(); attack !== undefined; attack = queue.shift()) {
-      rows.get(attack.id)?.resolve(await play(attack, stage));
+      rows.get(attack.id)?.resolve(signal.aborted ? interrupted(attack) : await play(attack, stage));
     }
   };
   const work = async (): Promise<void> => {

@@ -43,11 +43,15 @@ export interface Bank {
   person(role: string): Promise<Person>;
 }
 
-/** Everything an attack may use. */
-export interface Stage {
-  readonly place: Place;
+/** Everything an attack may use: two banks that compete, and what is behind the stage. */
+export interface Stage extends Backstage {
   readonly a: Bank;
   readonly b: Bank;
+}
+
+/** What banks and people are made with. */
+export interface Backstage {
+  readonly place: Place;
   readonly clock: Clock;
   /** The folder with the log files of the system under attack. */
   readonly logFolder: string;
@@ -64,7 +68,7 @@ export interface Stage {
   /** Another throwaway tenant, with its owner. */
   bank(): Promise<Bank>;
   /** Joins a bank with an invitation. */
-  accept(bank: Bank, invitation: Invitation, password?: string, name?: string): Promise<Person>;
+  accept(bank: Bank, invitation: Invitation, password?: string): Promise<Person>;
   /** Waits, for the next code of an authenticator. */
   delay(ms: number): Promise<void>;
   /** Remembers something that must be seen nowhere: passwords, tokens, codes, card numbers. */

@@ -158,6 +158,20 @@ export const wireAttacks: readonly Attack[] = [
     },
   },
   {
+    id: "head-request",
+    title: "HEAD is answered by a route that was written and checked for GET",
+    flaws: [],
+    layer: 3,
+    // An answer to HEAD has no body, hence no code.
+    expected: { status: 404, code: "-" },
+    differs: "the method",
+    target: "api",
+    async scene({ a }) {
+      const ask = (method: string) => ({ method, path: "/v1/session", session: a.owner.session });
+      return await Promise.resolve({ twin: ask("GET"), attack: ask("HEAD") });
+    },
+  },
+  {
     id: "method-override",
     title: "A field turns a harmless method into another one",
     flaws: [],
