@@ -10,7 +10,7 @@ export type Method = "GET" | "POST" | "PUT" | "DELETE";
 /** Where the server is: the local admin socket, which only its owner can open, or an address with an API key. */
 export type Target =
   | { readonly kind: "socket"; readonly path: string }
-  | { readonly kind: "url"; readonly url: URL; readonly credential: () => PlainSecret };
+  | { readonly kind: "url"; readonly url: URL; readonly credential: () => PlainSecret | Promise<PlainSecret> };
 
 export interface Client {
   /**
@@ -97,7 +97,7 @@ async function send(target: Target, method: Method, path: string, body: unknown,
     headers["content-type"] = "application/json";
     headers["content-length"] = String(payload.length);
   }
-  if (target.kind === "url") headers["authorization"] = `Bearer ${target.credential().open()}`;
+  if (target.kind === "url") headers["authorization"] = `Bearer ${(await target.credential()).open()}`;
   const limit = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS_MAX)]);
   // One request, one connection: a kept socket would keep the process alive.
   const common = { method, path, headers, signal: limit, agent: false as const };
