@@ -4,7 +4,7 @@
  * @module
  */
 import type { Command } from "../command.ts";
-import { attackCommand } from "./attack/index.ts";
+import { attackCommand } from "./attack/command.ts";
 import { tailAudit } from "./audit/tail.ts";
 import { verifyAuditLog } from "./audit/verify.ts";
 import { reissueBootstrap } from "./bootstrap/reissue.ts";

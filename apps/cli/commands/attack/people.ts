@@ -91,11 +91,3 @@ export function signInAsk(
 export async function beginSignIn(stage: Backstage, person: Person): Promise<string> {
   return stage.secret(textOf(await stage.must(signInAsk(person)), "login"));
 }
-
-/** Signs in with everything there is to give, and returns the answer with the session. */
-export async function signIn(stage: Backstage, person: Person): Promise<Answer> {
-  if (person.app === undefined) return await stage.must(signInAsk(person));
-  const login = await beginSignIn(stage, person);
-  const body = { login, code: await person.app.code() };
-  return await stage.must({ method: "POST", path: "/v1/sign-in/code", body });
-}

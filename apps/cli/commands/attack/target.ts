@@ -1,9 +1,9 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { readPrivateFile } from "ringwall/adapters/files";
 import { z } from "zod";
 import { CommandFailed, EXIT } from "../../command.ts";
 import { type DataPaths, dataPaths } from "../../data-directory.ts";
-import { readPrivateFile } from "../../private-file.ts";
 import { exchange, member, type Place } from "./http.ts";
 
 const FILE_BYTES_MAX = 1_048_576;
@@ -34,9 +34,9 @@ export async function findTarget(root: string, uid: number): Promise<Target> {
   const paths = dataPaths(root);
   const runtimeFile = join(paths.run, "runtime.json");
   if (!existsSync(runtimeFile)) throw notRunning(paths);
-  const runtime = read(Runtime, runtimeFile, uid);
+  const runtime = await read(Runtime, runtimeFile, uid);
   // Absent and unreadable count as production too: only what says that it is a development system is attacked.
-  const { mode } = read(Mode, runtime.configFile, uid);
+  const { mode } = await read(Mode, runtime.configFile, uid);
   if (mode !== "development") {
     throw new CommandFailed("this is not a development system, and only such a one is attacked", {
       wayOut: "Start one beside it: ringwall start --data ./scratch --port 8400 --bank-port 8490",
@@ -59,8 +59,8 @@ async function checkAnswers(place: Place, paths: DataPaths): Promise<void> {
   }
 }
 
-function read<Schema extends z.ZodType>(schema: Schema, file: string, uid: number): z.output<Schema> {
-  const parsed = schema.safeParse(JSON.parse(readPrivateFile(file, FILE_BYTES_MAX, uid)));
+async function read<Schema extends z.ZodType>(schema: Schema, file: string, uid: number): Promise<z.output<Schema>> {
+  const parsed = schema.safeParse(JSON.parse(await readPrivateFile(file, { bytesMax: FILE_BYTES_MAX, uid })));
   if (parsed.success) return parsed.data;
   throw new CommandFailed(`${file} has a form this command does not know`);
 }
