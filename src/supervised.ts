@@ -10,6 +10,7 @@
  *
  * @module
  */
+import { writeSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
@@ -156,6 +157,20 @@ export async function readSecretFile({ dataDir, uid }: Runtime, name: string): P
 
 async function readSecret(path: string, uid: number | undefined): Promise<PlainSecret> {
   return new PlainSecret((await readPrivateFile(path, { bytesMax: SECRET_BYTES_MAX, uid })).trim());
+}
+
+/**
+ * Writes lines to a file that is open, at once. A line that cannot be written is dropped: a log on a full disk must not
+ * end the process, and goes on when there is space again. (A stream of Node's ends for good with its first error.)
+ */
+export function lineWriter(fileDescriptor: number): (line: string) => void {
+  return (line) => {
+    try {
+      writeSync(fileDescriptor, line);
+    } catch {
+      // Nowhere is left to say it.
+    }
+  };
 }
 
 /**

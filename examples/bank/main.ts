@@ -7,7 +7,15 @@ import { addressesOf, listenOn } from "ringwall/adapters/fastify";
 import { postgresDatabase } from "ringwall/adapters/postgres";
 import { PLATFORM_TENANT, RingwallError, systemClock } from "ringwall/core";
 import { createLogger } from "ringwall/perimeter";
-import { masterOpener, openCounters, readRuntime, readSigner, runSupervised, targetOf } from "ringwall/supervised";
+import {
+  lineWriter,
+  masterOpener,
+  openCounters,
+  readRuntime,
+  readSigner,
+  runSupervised,
+  targetOf,
+} from "ringwall/supervised";
 import { PASSWORD_SECRET, takeOverPassword } from "./password.ts";
 import { type SeededBank, seed } from "./seed.ts";
 import { createBank } from "./server.ts";
@@ -17,7 +25,7 @@ const ROLE = "bank_app";
 /** Another name than the server's: both are reached as `localhost`, and cookies know no ports. */
 const SESSION_COOKIE = "__Host-bank_session";
 
-const log = createLogger({ write: (line) => void process.stdout.write(line), level: "info", clock: systemClock });
+const log = createLogger({ write: lineWriter(process.stdout.fd), level: "info", clock: systemClock });
 
 async function start(runtimeFile: string): Promise<() => Promise<void>> {
   const clock = systemClock;
