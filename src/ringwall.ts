@@ -35,7 +35,7 @@ import {
   type MasterKey,
   recordedMasterId,
 } from "./data/keys/index.ts";
-import { createSecrets, type Secrets } from "./data/secrets/index.ts";
+import { createSecrets, type Secrets, SecretsConfig } from "./data/secrets/index.ts";
 import type { ContextSigner } from "./data/tenants/index.ts";
 import {
   type AuditReader,
@@ -87,6 +87,7 @@ export const RingwallConfig = z.strictObject({
   identity: IdentityConfig.prefault({}),
   /** Left out, the server keeps a software master key in its data directory; production names its own. */
   data: DataConfig.optional(),
+  secrets: SecretsConfig.prefault({}),
   monitoring: MonitoringConfig.prefault({}),
 });
 export type RingwallConfig = z.output<typeof RingwallConfig>;

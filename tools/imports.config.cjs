@@ -1,12 +1,13 @@
 // Who may import whom: the table in ARCHITECTURE.md, held by dependency-cruiser. Type-only imports count too.
 // `tools/imports.test.ts` plants a violation of every rule and sees it refused.
 const OURS = "^(src|apps|examples|migrations|bench|test|tools)/";
-const TEST = "\\.(test|contract)\\.ts$";
+const TEST = "\\.(test|contract|fixture)\\.ts$";
 // A test may open a part of the harness by itself: its face starts a database that most tests do not need.
 const HARNESS = ["^src/testing/", "^src/.*\\.contract\\.ts$"];
 const CORE = "^src/core/index\\.ts$";
 const DATA = "^src/data/[^/]+/index\\.ts$";
 const MIGRATIONS = "^migrations/index\\.ts$";
+const LEAN = "^bench/tax/lean/database\\.ts$";
 const FACES = [
   "^src/(core|perimeter|network|assurance|testing)/index\\.ts$",
   "^src/(application|data|monitoring|assurance|adapters)/[^/]+/index\\.ts$",
@@ -74,7 +75,9 @@ const around = [
     ["^src/$1/", ...FACES, ...HARNESS],
     "^$",
   ),
-  only("bench-and-test-import-faces", "^(bench|test)/", ["^$1/", ...FACES, ...HARNESS, "^(apps|examples)/"], "^$"),
+  only("bench-and-test-import-faces", "^(bench|test)/", ["^$1/", ...FACES, ...HARNESS, "^(apps|examples)/"], LEAN),
+  // The one measurement of our plumbing without its protection has to take the plumbing apart.
+  only("bench-takes-the-pool-apart", LEAN, ["^bench/", ...FACES, "^src/adapters/postgres/(pool|wire)\\.ts$"], "^$"),
   only("tools-import-faces", "^tools/", ["^tools/", ...FACES], "^$"),
 ];
 

@@ -1,9 +1,7 @@
 /**
  * The server process, as the supervisor starts it: `main.ts <runtime file>`.
  */
-import { chmod, rm } from "node:fs/promises";
 import { createRingwall, type RingwallConfig } from "ringwall";
-import { addressesOf, createServer, listenOn, register } from "ringwall/adapters/fastify";
 import { openSql } from "ringwall/adapters/postgres";
 import { RingwallError, systemClock } from "ringwall/core";
 import { checkSchema } from "ringwall/migrations";
@@ -19,11 +17,11 @@ import {
   runSupervised,
   targetOf,
 } from "ringwall/supervised";
-import { allRoutes } from "./routes/index.ts";
+import { createApi } from "./api.ts";
+import { finishRotations, openRotators, rotationsOf } from "./rotations.ts";
 import { startSequencer } from "./sequencer.ts";
 
 const PRIVATE_UMASK = 0o077;
-const SOCKET_MODE = 0o600;
 
 const log = createLogger({ write: lineWriter(process.stdout.fd), level: "info", clock: systemClock });
 
@@ -44,24 +42,24 @@ async function start(runtimeFile: string): Promise<() => Promise<void>> {
   const openMaster = masterOpener(runtime, config);
   const ringwall = await createRingwall(config, { ...parts, target, openMaster, counters: shared.counters });
   const sequencer = await startSequencer(runtime, config, parts);
+  const rotators = await openRotators(
+    rotationsOf(config.secrets.rotations, config.mode === "development" && runtime.ports.bank !== null),
+    (role) => targetOf(runtime, config, role),
+  );
   let draining = false;
-  const services = { ringwall, publicOrigin: publicOrigin(runtime, config), draining: () => draining };
-  const routes = allRoutes(services);
-  const makeApi = (): ReturnType<typeof createServer> => {
-    const api = createServer(ringwall.guard);
-    register(api, routes);
-    return api;
+  const services = {
+    ringwall,
+    publicOrigin: publicOrigin(runtime, config),
+    draining: () => draining,
+    rotators,
   };
-  const admin = createServer(ringwall.guard, { operator: true });
-  register(admin, routes);
-  await rm(runtime.adminSocket, { force: true });
-  await admin.listen({ path: runtime.adminSocket });
-  await chmod(runtime.adminSocket, SOCKET_MODE);
-  const api = await listenOn(makeApi, { addresses: addressesOf(host), port: runtime.ports.api });
+  const api = await createApi(services, { host, port: runtime.ports.api, adminSocket: runtime.adminSocket });
+  // In the background: a place that is slow to answer must not keep the server from serving.
+  const finishing = finishRotations(ringwall.secrets, rotators, log);
   return async () => {
     draining = true;
     await api.close();
-    await admin.close();
+    await finishing;
     await ringwall.close();
     await shared.close();
     // Last, so that what the others recorded while they ended is signed too.

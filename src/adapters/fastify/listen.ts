@@ -9,6 +9,8 @@ const ABSENT: ReadonlySet<string> = new Set(["EADDRNOTAVAIL", "EAFNOSUPPORT"]);
 /** Servers that answer alike, on all their addresses. */
 export interface Listening {
   readonly addresses: readonly string[];
+  /** The same on all of them. */
+  readonly port: number;
   /** Stops accepting, and waits for what is running. */
   close(): Promise<void>;
 }
@@ -23,6 +25,7 @@ export function addressesOf(host: string): readonly string[] {
  * Written out instead of listening on the name `localhost`, whose meaning is in a file of the machine's.
  *
  * @param make - Makes a server; called once for each address.
+ * @param options.port - 0 for one that the system chooses.
  * @throws RingwallError `config.invalid` when the port is taken on one of them: a stranger would answer in our place.
  */
 export async function listenOn(
@@ -33,20 +36,27 @@ export async function listenOn(
   const close = async (): Promise<void> => {
     await Promise.all(open.map(async ({ server }) => await server.close()));
   };
+  let bound = port;
   for (const address of addresses) {
     const server = make();
     try {
-      await server.listen({ host: address, port });
+      await server.listen({ host: address, port: bound });
+      bound = portOf(server) ?? bound;
       open.push({ server, address });
     } catch (error) {
       await server.close();
       const code = error instanceof Error && "code" in error ? String(error.code) : "";
       if (open.length > 0 && ABSENT.has(code)) continue;
       await close();
-      throw code === "EADDRINUSE" ? taken(address, port, error) : error;
+      throw code === "EADDRINUSE" ? taken(address, bound, error) : error;
     }
   }
-  return { addresses: open.map(({ address }) => address), close };
+  return { addresses: open.map(({ address }) => address), port: bound, close };
+}
+
+function portOf(server: FastifyInstance): number | undefined {
+  const place = server.server.address();
+  return typeof place === "object" && place !== null ? place.port : undefined;
 }
 
 function taken(address: string, port: number, cause: unknown): RingwallError {
