@@ -3,7 +3,7 @@ import type { Migration } from "./migration.ts";
 
 /**
  * Which migrations of host applications have run in this database.
- * global table application_version: it holds no tenant's rows, and only the migrate process reads it.
+ * global table application_version: it holds no tenant's rows, and no role but ringwall_migrate has any right to it.
  */
 export const migration: Migration = {
   name: "0007_application_migrations",

@@ -7,7 +7,7 @@
  * @module
  */
 export { type Holding, installContextKey } from "./context.ts";
-export { type ApplicationMigrations, checkSchema, MIGRATIONS, migrate } from "./migrate.ts";
+export { type ApplicationMigrations, checkSchema, checkServerVersion, MIGRATIONS, migrate } from "./migrate.ts";
 export type { Migration } from "./migration.ts";
 export {
   closeDatabase,

@@ -4,6 +4,7 @@ import { openSql, scramVerifier } from "../src/adapters/postgres/index.ts";
 import { PlainSecret } from "../src/core/index.ts";
 import { type TestDatabase, testDatabase } from "../src/testing/index.ts";
 import { checkSchema, MIGRATIONS, type Migration, migrate } from "./index.ts";
+import { refuseOldServer } from "./migrate.ts";
 
 let data: TestDatabase;
 let owner: Kysely<unknown>;
@@ -124,6 +125,14 @@ describe("a schema that does not fit is refused with the way out", () => {
     await expect(migrate(owner)).rejects.toMatchObject(foreign);
     await expect(checkSchema(app)).rejects.toMatchObject(foreign);
   });
+});
+
+test("a PostgreSQL before 15 is refused with what is needed", () => {
+  for (const old of [90_624, 120_022, 140_013]) {
+    expect(() => refuseOldServer(old)).toThrow(expect.objectContaining({ code: "config.invalid" }));
+    expect(() => refuseOldServer(old)).toThrow(/needs 15 or later/);
+  }
+  for (const fits of [150_000, 150_004, 180_004, 190_000]) expect(() => refuseOldServer(fits)).not.toThrow();
 });
 
 describe("roles", () => {

@@ -13,6 +13,8 @@ import type { Migration } from "./migration.ts";
 export const MIGRATIONS: readonly Migration[] = [tenants, keys, secrets, identity, audit, input, applications];
 
 const LOCK = 7_400_002;
+/** `security_invoker` views and the narrower rights on schema public came with it, and older ones are near their end. */
+const SERVER_MAJOR_MIN = 15;
 const NAME_PATTERN = /^\d{4}_[a-z_]+$/;
 
 /** A host application's own migrations: its tables live beside Ringwall's, in the same database. */
@@ -35,6 +37,7 @@ export async function migrate(
   applications: readonly ApplicationMigrations[] = [],
 ): Promise<readonly string[]> {
   return await db.connection().execute(async (connection) => {
+    await checkServerVersion(connection);
     await sql`select pg_advisory_lock(${LOCK})`.execute(connection);
     try {
       await ensureVersionTable(connection);
@@ -82,6 +85,7 @@ async function migrateApplication(
  * @throws RingwallError `database.schema_mismatch` with the way out.
  */
 export async function checkSchema(db: Kysely<unknown>, migrations: readonly Migration[] = MIGRATIONS): Promise<void> {
+  await checkServerVersion(db);
   const state = await readState(db);
   if (state === "missing") throw mismatch("there is no schema ringwall in this database; run: ringwall migrate");
   if (state === "foreign") throw foreign();
@@ -92,6 +96,23 @@ export async function checkSchema(db: Kysely<unknown>, migrations: readonly Migr
     );
   }
   await checkHidden(db);
+}
+
+/** Refuses a PostgreSQL that is older than what Ringwall is made for. @throws RingwallError `config.invalid` */
+export async function checkServerVersion(db: Kysely<unknown>): Promise<void> {
+  const { rows } = await sql<{ number: number }>`
+    select current_setting('server_version_num')::int as number`.execute(db);
+  assert(rows[0] !== undefined, "the server says its version");
+  refuseOldServer(rows[0].number);
+}
+
+/** @param number - As PostgreSQL's `server_version_num`: 150004 is 15.4. */
+export function refuseOldServer(number: number): void {
+  const major = Math.floor(number / 10_000);
+  if (major >= SERVER_MAJOR_MIN) return;
+  throw new RingwallError("config.invalid", {
+    message: `this PostgreSQL is version ${major}; Ringwall needs ${SERVER_MAJOR_MIN} or later`,
+  });
 }
 
 /** With the context key in the text of a function, whoever reads that text signs for every tenant. */

@@ -8,7 +8,13 @@
  */
 import { z } from "zod";
 import { memoryCounters } from "./adapters/memory/index.ts";
-import { type PostgresDatabase, postgresBus, postgresDatabase, type Target } from "./adapters/postgres/index.ts";
+import {
+  type PostgresBus,
+  type PostgresDatabase,
+  postgresBus,
+  postgresDatabase,
+  type Target,
+} from "./adapters/postgres/index.ts";
 import { createHasher, createIdentity, type Identity, IdentityConfig } from "./application/identity/index.ts";
 import { type Clock, type CounterStore, type Logger, Mode, type Recorder, SecretReference } from "./core/index.ts";
 import { createFields, type Fields } from "./data/fields/index.ts";
@@ -33,24 +39,33 @@ import { NetworkConfig } from "./network/index.ts";
 import { createPerimeter, type Perimeter, PerimeterConfig } from "./perimeter/index.ts";
 import { createGuard, type Guard } from "./pipeline.ts";
 
+/** One for reading keys and one for making them; each tenant's keys are read once in `data.cacheSeconds`. */
+const KEY_CONNECTIONS = 2;
+/** Connections of one process, beside the keys' two and the bus's one: the founding document's 2 to 10. A hundred is PostgreSQL's own default for everybody. */
+const ConnectionsMax = z.int().min(2).max(100).default(10);
+
 /** Everything that may be set, one part a layer. `mode` has no default; all else has one for development. */
 export const RingwallConfig = z.strictObject({
   mode: Mode,
   database: z
     .discriminatedUnion("kind", [
-      z.strictObject({ kind: z.literal("embedded") }),
+      z.strictObject({ kind: z.literal("embedded"), connectionsMax: ConnectionsMax }),
       z.strictObject({
         kind: z.literal("postgres"),
         host: z.string().min(1).max(255),
         port: z.int().min(1).max(65_535).default(5_432),
         database: z.string().min(1).max(63).default("ringwall"),
+        connectionsMax: ConnectionsMax,
         /** The authority that signed the server's certificate, as a PEM file. */
         caFile: z.string().max(4_096).optional(),
-        /** The password of ringwall_migrate. Needed by the commands that migrate and examine; servers do without. */
+        /** Passwords as `file:` references; those of a server are in its data directory when left out. */
+        appPassword: SecretReference.optional(),
+        workerPassword: SecretReference.optional(),
+        /** Needed by the commands that migrate and examine; servers do without. */
         migratePassword: SecretReference.optional(),
       }),
     ])
-    .default({ kind: "embedded" }),
+    .prefault({ kind: "embedded" }),
   perimeter: PerimeterConfig.prefault({}),
   network: NetworkConfig.prefault({}),
   identity: IdentityConfig.prefault({}),
@@ -95,19 +110,19 @@ export interface Ringwall {
  * @throws RingwallError `database.unavailable`, `keys.master_refused`, `config.invalid`
  */
 export async function createRingwall(config: RingwallConfig, parts: RingwallParts): Promise<Ringwall> {
-  const { clock, log, signer, target } = parts;
+  const { clock, log } = parts;
   const perimeter = createPerimeter(config.perimeter, {
     mode: config.mode,
     counters: parts.counters ?? memoryCounters({ clock }),
     clock,
   });
-  const database = postgresDatabase({ target, signer, clock });
-  const bus = await postgresBus(target, log);
+  const connections = await connect(config, parts);
+  const { database, bus } = connections;
   const cacheSeconds = config.data?.cacheSeconds ?? 300;
   // Audit seals with the keys, and the keys report to audit: whoever comes first asks for the other when needed.
   const late: { recorder?: Recorder } = {};
   const keys = await openKeys().catch(async (error: unknown) => {
-    await Promise.all([bus.close(), database.close()]);
+    await connections.close();
     throw error;
   });
   const seal = detailSealer(keys);
@@ -134,7 +149,7 @@ export async function createRingwall(config: RingwallConfig, parts: RingwallPart
   });
 
   async function openKeys(): Promise<Keys> {
-    const store = databaseKeyStore(database, () => late.recorder);
+    const store = databaseKeyStore({ own: connections.ofKeys, database, recorder: () => late.recorder });
     const master = await parts.openMaster((await recordedMasterId(store)) === undefined);
     return await createKeys({ master, store, bus, clock, cacheSeconds });
   }
@@ -157,9 +172,33 @@ export async function createRingwall(config: RingwallConfig, parts: RingwallPart
         await recorder.close();
       } finally {
         keys.close();
-        await bus.close();
-        await database.close();
+        await connections.close();
       }
+    },
+  };
+}
+
+interface Connections {
+  readonly database: PostgresDatabase;
+  /** Keys have connections of their own: who asks for one may hold one of the others already. */
+  readonly ofKeys: PostgresDatabase;
+  readonly bus: PostgresBus;
+  close(): Promise<void>;
+}
+
+async function connect(config: RingwallConfig, { target, signer, clock, log }: RingwallParts): Promise<Connections> {
+  const { connectionsMax } = config.database;
+  const database = postgresDatabase({ target, signer, clock, connectionsMax });
+  const ofKeys = postgresDatabase({ target, signer, clock, connectionsMax: KEY_CONNECTIONS });
+  const bus = await postgresBus({ target, signer, log });
+  return {
+    database,
+    ofKeys,
+    bus,
+    async close() {
+      await bus.close();
+      await ofKeys.close();
+      await database.close();
     },
   };
 }

@@ -14,7 +14,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { openMasterKeyFile, readPrivateFile } from "./adapters/files/index.ts";
-import type { Target } from "./adapters/postgres/index.ts";
+import { configuredTarget, type Target } from "./adapters/postgres/index.ts";
 import { type ErrorCode, type Logger, PlainSecret, parseConfig, RingwallError } from "./core/index.ts";
 import type { MasterKey } from "./data/keys/index.ts";
 import { type ContextSigner, contextSigner } from "./data/tenants/index.ts";
@@ -49,20 +49,35 @@ export async function readRuntime(
 
 /**
  * Where the database is, as one of its roles. The password is read anew for each connection.
- * @param credential - Where the password comes from; the role's file in the data directory when left out.
+ * @param credential - Where the password comes from; when left out the file that the configuration names for the role,
+ * else the role's file in the data directory.
  */
 export async function targetOf(
   runtime: Runtime,
   config: RingwallConfig,
   role: string,
-  credential: Target["credential"] = () => readSecretFile(runtime, `${role}.password`),
+  credential: Target["credential"] = roleCredential(runtime, config, role),
 ): Promise<Target> {
   if (runtime.postgres !== null) return { ...runtime.postgres, user: role, credential };
   const { database } = config;
   if (database.kind !== "postgres") throw new RingwallError("config.invalid", { message: "there is no PostgreSQL" });
-  const { caFile, host, port } = database;
-  const tls = caFile === undefined ? {} : { tls: { ca: await readFile(caFile, "utf8") } };
-  return { host, port, database: database.database, user: role, credential, ...tls };
+  return await configuredTarget(database, role, credential);
+}
+
+function roleCredential(runtime: Runtime, { database }: RingwallConfig, role: string): Target["credential"] {
+  const named: Readonly<Record<string, string | undefined>> =
+    database.kind === "postgres"
+      ? { ringwall_app: database.appPassword, ringwall_worker: database.workerPassword }
+      : {};
+  const reference = named[role];
+  if (reference === undefined) return () => readSecretFile(runtime, `${role}.password`);
+  if (!reference.startsWith("file:")) {
+    // The secret store is behind this very connection.
+    throw new RingwallError("config.invalid", {
+      message: `database: the password of ${role} must be a file: reference`,
+    });
+  }
+  return () => readSecret(reference.slice("file:".length), runtime.uid);
 }
 
 /** The key that signs tenant contexts, as `kid:base64url` in its file. */
@@ -91,7 +106,10 @@ export function masterOpener(
 
 /** A password or key of Ringwall's own, from its 0600 file in the data directory. */
 export async function readSecretFile({ dataDir, uid }: Runtime, name: string): Promise<PlainSecret> {
-  const path = join(dataDir, "secrets", name);
+  return await readSecret(join(dataDir, "secrets", name), uid);
+}
+
+async function readSecret(path: string, uid: number | undefined): Promise<PlainSecret> {
   return new PlainSecret((await readPrivateFile(path, { bytesMax: SECRET_BYTES_MAX, uid })).trim());
 }
 

@@ -7,6 +7,7 @@ const HARNESS = ["^src/testing/", "^src/.*\\.contract\\.ts$"];
 const CORE = "^src/core/index\\.ts$";
 const DATA = "^src/data/[^/]+/index\\.ts$";
 const MIGRATIONS = "^migrations/index\\.ts$";
+const LEAN = "^bench/tax/lean/database\\.ts$";
 const FACES = [
   "^src/(core|perimeter|network|assurance|testing)/index\\.ts$",
   "^src/(application|data|monitoring|assurance|adapters)/[^/]+/index\\.ts$",
@@ -74,7 +75,9 @@ const around = [
     ["^src/$1/", ...FACES, ...HARNESS],
     "^$",
   ),
-  only("bench-and-test-import-faces", "^(bench|test)/", ["^$1/", ...FACES, ...HARNESS, "^(apps|examples)/"], "^$"),
+  only("bench-and-test-import-faces", "^(bench|test)/", ["^$1/", ...FACES, ...HARNESS, "^(apps|examples)/"], LEAN),
+  // The one measurement of our plumbing without its protection has to take the plumbing apart.
+  only("bench-takes-the-pool-apart", LEAN, ["^bench/", ...FACES, "^src/adapters/postgres/(pool|wire)\\.ts$"], "^$"),
   only("tools-import-faces", "^tools/", ["^tools/", ...FACES], "^$"),
 ];
 

@@ -13,7 +13,7 @@ export type Method = "GET" | "POST" | "PUT" | "DELETE";
  */
 export type Target =
   | { readonly kind: "socket"; readonly path: string }
-  | { readonly kind: "url"; readonly url: URL; readonly credential?: () => PlainSecret };
+  | { readonly kind: "url"; readonly url: URL; readonly credential?: () => PlainSecret | Promise<PlainSecret> };
 
 export interface Client {
   /**
@@ -101,7 +101,7 @@ async function send(target: Target, method: Method, path: string, body: unknown,
     headers["content-length"] = String(payload.length);
   }
   if (target.kind === "url" && target.credential !== undefined) {
-    headers["authorization"] = `Bearer ${target.credential().open()}`;
+    headers["authorization"] = `Bearer ${(await target.credential()).open()}`;
   }
   const limit = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS_MAX)]);
   // One request, one connection: a kept socket would keep the process alive.

@@ -1,11 +1,11 @@
 import { resolve } from "node:path";
+import { readPrivateFile } from "ringwall/adapters/files";
 import { PlainSecret } from "ringwall/core";
 import type { Client, Target } from "./client.ts";
 import { makeClient, serverUrl } from "./client.ts";
 import type { Input, Machine } from "./command.ts";
 import { CommandFailed, UsageError } from "./command.ts";
 import { dataDirectory, dataPaths } from "./data-directory.ts";
-import { readPrivateFile } from "./private-file.ts";
 
 const CREDENTIAL_BYTES_MAX = 4_096;
 // RFC 6750's b64token: anything else would break out of the header.
@@ -40,8 +40,8 @@ function target(input: Input, machine: Machine): Target {
   return { kind: "url", url: serverUrl(url), credential: () => readCredential(file, machine.uid) };
 }
 
-function readCredential(file: string, uid: number): PlainSecret {
-  const text = readPrivateFile(file, CREDENTIAL_BYTES_MAX, uid).trim();
+async function readCredential(file: string, uid: number): Promise<PlainSecret> {
+  const text = (await readPrivateFile(file, { bytesMax: CREDENTIAL_BYTES_MAX, uid })).trim();
   if (!CREDENTIAL_FORM.test(text)) throw new CommandFailed(`${file} does not hold one credential and nothing else`);
   return new PlainSecret(text);
 }

@@ -1,7 +1,8 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll } from "vitest";
+
+import { afterAll, expect, onTestFinished } from "vitest";
 import { CommandFailed, type Context, type Machine } from "./command.ts";
 import { connect, connectAnonymously } from "./connection.ts";
 
@@ -51,15 +52,15 @@ export function recorded(machine: Partial<Machine> = {}, over: Partial<Context> 
 }
 
 const folders: string[] = [];
+const removeAll = (): void => {
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
+};
+afterAll(removeAll);
 
-/** A folder (0700) that is removed when the file's tests are done. */
+/** A folder (0700) that is removed when its test is done, or with the file's tests when it was made before any of them. */
 export function temporaryFolder(): string {
-  if (folders.length === 0) {
-    afterAll(() => {
-      for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
-    });
-  }
   const folder = mkdtempSync(join(tmpdir(), "rw-cli-"));
-  folders.push(folder);
+  if (expect.getState().currentTestName === undefined) folders.push(folder);
+  else onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }

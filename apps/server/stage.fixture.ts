@@ -145,7 +145,7 @@ async function settled({ recorder }: Ringwall): Promise<void> {
 /** Signs by the real time: the database compares with its own clock, which no test moves. */
 function signerOf(key: Parameters<typeof contextSigner>[0]): ContextSigner {
   const signer = contextSigner(key);
-  return { kid: signer.kid, sign: (tenant, pid) => signer.sign(tenant, pid, systemClock() + CONTEXT_LIFE_MS) };
+  return { ...signer, sign: (tenant, pid) => signer.sign(tenant, pid, systemClock() + CONTEXT_LIFE_MS) };
 }
 
 async function openSequencer(data: TestDatabase, folder: string, log: ReturnType<typeof createLogger>) {

@@ -16,13 +16,15 @@ import { compare, median } from "../result.ts";
 import { assembled, assembledCached } from "./assembled-variant.ts";
 import { startCluster } from "./cluster.ts";
 import { canMeasureCpu } from "./cpu.ts";
+import { lean } from "./lean/variant.ts";
 import { loadClient } from "./load.ts";
 import { measure, ROUTES, type Round, type Route, verify, warmUp } from "./measure.ts";
 import { plain } from "./plain-variant.ts";
+import { ringwall } from "./ringwall/variant.ts";
 import type { RunningVariant, Variant } from "./variant.ts";
 
 /** In the order of the first round; each further round starts with the next one. */
-const VARIANTS: readonly Variant[] = [plain, assembled, assembledCached];
+const VARIANTS: readonly Variant[] = [ringwall, plain, lean, assembled, assembledCached];
 
 const FIGURES = [
   ["req/s", (round: Round) => round.requestsPerSecond],

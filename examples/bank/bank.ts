@@ -1,8 +1,17 @@
 import type { Ringwall } from "ringwall";
 import type { PostgresDatabase } from "ringwall/adapters/postgres";
 import { type Principal, type Resource, requirePermission } from "ringwall/application/access";
+import type { VelocityLimit } from "ringwall/application/input";
 import { type AuditContext, type Clock, RingwallError, type TenantId, type UserId } from "ringwall/core";
 import type { Exchange } from "ringwall/pipeline";
+
+/** What one customer may do in a while. */
+export interface BankLimits {
+  readonly transfers: Omit<VelocityLimit, "scope">;
+}
+
+/** What the bank allows unless its operator says otherwise: in minor units, what one customer moves in an hour. */
+export const BANK_LIMITS: BankLimits = { transfers: { windowSeconds: 3_600, sumMax: 5_000_000n, countMax: 60 } };
 
 /** What the bank's routes stand on. */
 export interface Bank {
@@ -12,6 +21,8 @@ export interface Bank {
   readonly clock: Clock;
   /** Where Ringwall's server is reached: invitations lead there. */
   readonly publicOrigin: string;
+  /** `BANK_LIMITS` when left out. */
+  readonly limits?: BankLimits;
   /** True while the process ends. */
   readonly draining: () => boolean;
 }

@@ -9,12 +9,10 @@ import { createLogger } from "ringwall/perimeter";
 import { masterOpener, readRuntime, readSigner, runSupervised, targetOf } from "ringwall/supervised";
 import { PASSWORD_SECRET, takeOverPassword } from "./password.ts";
 import { type SeededBank, seed } from "./seed.ts";
-import { createBank } from "./server.ts";
+import { createBank, SESSION_COOKIE } from "./server.ts";
 
 const PRIVATE_UMASK = 0o077;
 const ROLE = "bank_app";
-/** Another name than the server's: both are reached as `localhost`, and cookies know no ports. */
-const SESSION_COOKIE = "__Host-bank_session";
 
 const log = createLogger({ write: (line) => void process.stdout.write(line), level: "info", clock: systemClock });
 

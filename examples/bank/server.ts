@@ -19,6 +19,9 @@ import { transfers } from "./routes/transfers.ts";
 
 export type { Bank } from "./bank.ts";
 
+/** Another name than the server's: both are reached as `localhost`, and cookies know no ports. */
+export const SESSION_COOKIE = "__Host-bank_session";
+
 /** Every route of the bank. */
 export function bankRoutes(bank: Bank): readonly RouteDefinition[] {
   return [health, page, signIn, customers, accounts, transfers, documents].flatMap((routes) => routes(bank));

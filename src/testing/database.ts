@@ -72,7 +72,7 @@ export async function testDatabase(options: { connectionsMax?: number } = {}): P
   owner.on("connect", (client) => {
     client.on("error", () => {});
   });
-  const bus = await postgresBus(target("ringwall_app"), silentLogger);
+  const bus = await postgresBus({ target: target("ringwall_app"), signer, log: silentLogger });
   return {
     database,
     worker,

@@ -7,6 +7,9 @@
  * @module
  */
 
+export { opensslMissing, type TestAuthority, testAuthority } from "./certificates.ts";
 export { type TestDatabase, testDatabase } from "./database.ts";
 export { CONTRACT_TABLE, type DatabaseUnderTest, databaseContract } from "./database-contract.ts";
+export { freePort } from "./free-port.ts";
 export type { TestServer } from "./postgres-server.ts";
+export { redisMissing, startRedis, type TestRedis } from "./redis-server.ts";

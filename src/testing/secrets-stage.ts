@@ -19,7 +19,7 @@ export async function secretsStage() {
   const recorder: ListeningRecorder = listeningRecorder();
   const keys = await createKeys({
     master: softwareMaster(randomBytes(32)),
-    store: databaseKeyStore(db.database, () => recorder),
+    store: databaseKeyStore({ own: db.database, database: db.database, recorder: () => recorder }),
     bus: db.bus,
     clock,
   });

@@ -18,6 +18,8 @@ const DatabaseSection = z.object({
         database: z.string().min(1).default("ringwall"),
         /** The authority that signed the server's certificate, as a PEM file. */
         caFile: z.string().optional(),
+        appPassword: SecretReference.optional(),
+        workerPassword: SecretReference.optional(),
         /** The password of ringwall_migrate. Needed by `migrate` and `doctor` alone; servers do without. */
         migratePassword: SecretReference.optional(),
       }),

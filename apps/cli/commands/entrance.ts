@@ -1,9 +1,10 @@
 import { existsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
+import { readPrivateFile } from "ringwall/adapters/files";
 import { z } from "zod";
 import { type Client, printable } from "../client.ts";
 import { CommandFailed, type Context, type Input, type Option, UsageError } from "../command.ts";
-import { readPrivateFile, writePrivateFile } from "../private-file.ts";
+import { writePrivateFile } from "../private-file.ts";
 import { readAnswer, showRow } from "./answer.ts";
 
 /** Options of every command in which somebody comes in. */
@@ -57,7 +58,10 @@ export async function readLink(input: Input, context: Context): Promise<{ token:
   const text =
     file === undefined
       ? await context.ask("Link: ", "hidden")
-      : readPrivateFile(resolve(context.machine.cwd, file), LINK_BYTES_MAX, context.machine.uid);
+      : await readPrivateFile(resolve(context.machine.cwd, file), {
+          bytesMax: LINK_BYTES_MAX,
+          uid: context.machine.uid,
+        });
   const link = text.trim();
   const url = URL.canParse(link) ? new URL(link) : undefined;
   if (url === undefined || !/^#[\w-]{20,200}$/.test(url.hash)) {

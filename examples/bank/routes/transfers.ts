@@ -12,7 +12,7 @@ import {
 import { RingwallError, type Transaction, uuidv7 } from "ringwall/core";
 import type { Exchange } from "ringwall/pipeline";
 import { z } from "zod";
-import { type Bank, caller, minorUnits, originOf, requireVisible, resourceOf } from "../bank.ts";
+import { BANK_LIMITS, type Bank, caller, minorUnits, originOf, requireVisible, resourceOf } from "../bank.ts";
 import {
   LIST_TRANSFERS,
   LOCK_ACCOUNTS,
@@ -25,8 +25,6 @@ import {
 /** In minor units. Above it a stolen session is not enough: a second factor must have been given lately. */
 export const STEP_UP_ABOVE = 100_000n;
 const STEP_UP_MS = 300_000;
-/** What one customer moves in an hour. */
-const VELOCITY = { scope: "transfer", windowSeconds: 3_600, sumMax: 5_000_000n, countMax: 60 } as const;
 const PAGE = 50;
 
 const NewTransfer = z.strictObject({ from: Uuid, to: Uuid, amount: amount() });
@@ -114,7 +112,8 @@ async function move(
   { amount: moved, from, to }: TransferInput,
 ): Promise<Outcome> {
   const { tenant } = actor;
-  const [rows] = await Promise.all([tx.run(LOCK_ACCOUNTS, [from, to]), addVelocity(tx, VELOCITY, moved, bank.clock)]);
+  const velocity = { scope: "transfer", ...(bank.limits ?? BANK_LIMITS).transfers };
+  const [rows] = await Promise.all([tx.run(LOCK_ACCOUNTS, [from, to]), addVelocity(tx, velocity, moved, bank.clock)]);
   const payer = requireAccount(rows, from);
   requireVisible(actor, payer);
   requirePermission(actor, "resource:write", resourceOf(payer));

@@ -13,6 +13,9 @@ export const PG_HBA = `local all all scram-sha-256
 host all all 127.0.0.1/32 scram-sha-256
 `;
 
+/** The same where the port has a certificate: a plain connection is refused. */
+export const PG_HBA_TLS = PG_HBA.replace("host ", "hostssl ");
+
 const SECRET_FILE = "superuser.secret";
 const OUTPUT_BYTES_MAX = 4_096;
 

@@ -16,7 +16,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { type Logger, PlainSecret, RingwallError } from "../../core/index.ts";
 import { type Account, chooseAccount, firstClosedFolder, invalid } from "./account.ts";
 import { findBinaries } from "./binaries.ts";
-import { initialise, PG_HBA, readSuperuserSecret, SUPERUSER, writeOwned } from "./initialise.ts";
+import { initialise, PG_HBA, PG_HBA_TLS, readSuperuserSecret, SUPERUSER, writeOwned } from "./initialise.ts";
 import { claimFolder, clearStale, errorCode, findPostmaster, isReady, SHUTDOWN_MS, shutDown } from "./process.ts";
 import { chooseSocketFolder } from "./socket-folder.ts";
 
@@ -30,6 +30,8 @@ export interface EmbeddedPostgresOptions {
   readonly settings?: Readonly<Record<string, string>>;
   /** Also listens on 127.0.0.1 at this port, for tools that know no sockets. Off unless given. */
   readonly port?: number;
+  /** A certificate and its key as PEM: the port then takes TLS only. */
+  readonly tls?: { readonly certificate: string; readonly key: string };
   readonly log: Logger;
 }
 
@@ -77,7 +79,6 @@ const GUARDS: Readonly<Record<string, string>> = {
   log_error_verbosity: "terse",
   logging_collector: "off",
   track_activity_query_size: "256",
-  ssl: "off",
 };
 
 /**
@@ -114,7 +115,12 @@ async function startClaimed(
   }
   await clearStale(pgdata);
   await initialise({ binaries, dataDir, pgdata, account, log: options.log });
-  writeOwned(join(pgdata, "pg_hba.conf"), PG_HBA, account);
+  const encrypted = options.tls !== undefined;
+  writeOwned(join(pgdata, "pg_hba.conf"), encrypted ? PG_HBA_TLS : PG_HBA, account);
+  if (options.tls !== undefined) {
+    writeOwned(join(pgdata, "server.crt"), options.tls.certificate, account);
+    writeOwned(join(pgdata, "server.key"), options.tls.key, account);
+  }
   const socketFolder = chooseSocketFolder(dataDir, SOCKET_PORT, account);
   const port = options.port ?? SOCKET_PORT;
   // The folder is private to this cluster, so with no server of its own alive a socket in it is a leftover.
@@ -125,6 +131,7 @@ async function startClaimed(
     ...DEFAULTS,
     ...options.settings,
     ...GUARDS,
+    ssl: encrypted ? "on" : "off",
     unix_socket_directories: socketFolder,
     listen_addresses: options.port === undefined ? "" : "127.0.0.1",
     port: String(port),

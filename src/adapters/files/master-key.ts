@@ -1,12 +1,11 @@
-import { constants } from "node:fs";
-import { type FileHandle, link, open, unlink } from "node:fs/promises";
+import { link, open, unlink } from "node:fs/promises";
 import { dirname } from "node:path";
 import { type Mode, RingwallError, randomToken } from "../../core/index.ts";
 import { type MasterKey, newMasterText, parseMasterText, softwareMaster } from "../../data/keys/index.ts";
+import { isMissingFile, readPrivateFile } from "./private-file.ts";
 
 /** The text form has 65 bytes; more is not a key file. */
 const FILE_BYTES_MAX = 256;
-const OTHERS = 0o077;
 
 /**
  * Opens the software master key from its file, and makes the file when it may.
@@ -44,35 +43,11 @@ export async function openMasterKeyFile(options: {
 }
 
 async function readKeyFile(file: string, uid: number | undefined): Promise<string | undefined> {
-  const handle = await openExisting(file);
-  if (handle === undefined) return undefined;
   try {
-    // Asked of the open file, not of its name, so that nobody can change it in between.
-    const stat = await handle.stat();
-    if (!stat.isFile()) throw refused(`${file} is not a regular file`);
-    if ((stat.mode & OTHERS) !== 0) {
-      throw refused(`${file} can be read or changed by other users of this machine: run chmod 600 ${file}`);
-    }
-    if (uid !== undefined && stat.uid !== uid && stat.uid !== 0) {
-      throw refused(`${file} belongs to another user of this machine, who could change it: run chown on it`);
-    }
-    if (stat.size > FILE_BYTES_MAX) throw refused(`${file} is not a master key file`);
-    const bytes = await handle.readFile();
-    const text = bytes.toString("latin1");
-    bytes.fill(0);
-    return text;
-  } finally {
-    await handle.close();
-  }
-}
-
-async function openExisting(file: string): Promise<FileHandle | undefined> {
-  try {
-    // NONBLOCK, so that a pipe in the file's place does not stop the start for ever.
-    return await open(file, constants.O_RDONLY | constants.O_NONBLOCK);
+    return await readPrivateFile(file, { bytesMax: FILE_BYTES_MAX, uid });
   } catch (error) {
-    if (errorCode(error) === "ENOENT") return undefined;
-    throw refused(`${file} cannot be read (${errorCode(error)}): give it to the user that runs Ringwall`, error);
+    if (isMissingFile(error)) return undefined;
+    throw refused(`the master key file cannot be used: ${error instanceof Error ? error.message : "unknown"}`, error);
   }
 }
 

@@ -1,7 +1,20 @@
+import { sql } from "kysely";
+import { Client } from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Bus, type Invalidation, type ServiceActor, silentLogger, type TenantId } from "../../core/index.ts";
+import { contextSigner } from "../../data/tenants/index.ts";
 import { type TestDatabase, testDatabase } from "../../testing/index.ts";
-import { type PostgresBus, postgresBus } from "./index.ts";
+import { openSql, type PostgresBus, postgresBus, type Target } from "./index.ts";
+
+const busOf = (target: Target) =>
+  postgresBus({ target, signer: contextSigner(data.contextKey), log: silentLogger, after });
+
+/** The pauses after forged messages; a test ends them by hand. */
+const pauses: { readonly ms: number; readonly end: () => void }[] = [];
+function after(ms: number, end: () => void): () => void {
+  pauses.push({ ms, end });
+  return () => {};
+}
 
 let data: TestDatabase;
 let bus: PostgresBus;
@@ -12,7 +25,7 @@ beforeAll(async () => {
   data = await testDatabase();
   a = await data.createTenant("bank-a");
   actor = { type: "service", tenant: a, name: "test" };
-  bus = await postgresBus(data.target("ringwall_app"), silentLogger);
+  bus = await busOf(data.target("ringwall_app"));
 });
 afterAll(async () => {
   await bus.close();
@@ -74,17 +87,65 @@ describe("the bus", () => {
     expect(await heard).toEqual([message("later")]);
   });
 
-  test("takes what it cannot read as a gap, so that caches are emptied rather than trusted", async () => {
-    for (const payload of ["", "nonsense", "[]", '["session","../x","1"]', '["unknown","bank-a","1"]']) {
+  test("takes what it cannot open as a gap, so that caches are emptied rather than trusted", async () => {
+    const sealed = contextSigner(data.contextKey).sealNotice('["session","../x","1"]');
+    for (const payload of ["", "nonsense", "[]", '["session","bank-a","1"]', sealed]) {
       const told = gap(bus);
       await data.owner.query("select pg_notify('ringwall_invalidation', $1)", [payload]);
       await told;
+      pauses.splice(0).at(-1)?.end();
     }
     expect(bus.up).toBe(true);
   });
 
+  test("cannot be made to empty caches again and again, and misses nothing within half a second", async () => {
+    let gaps = 0;
+    const stop = bus.onGap(() => void (gaps += 1));
+    const forger = openSql(data.target("bank_app"));
+    for (let count = 0; count < 50; count += 1)
+      await sql`select pg_notify('ringwall_invalidation', 'forged')`.execute(forger);
+    await forger.destroy();
+    const heard = heardUntil(bus, "behind the forged ones");
+    await data.database.forTenant(a, actor, async (tx) => tx.invalidate(message("behind the forged ones")));
+    await heard;
+    expect(gaps).toBe(1);
+    expect(pauses.map(({ ms }) => ms)).toEqual([500]);
+    // One more for all that came meanwhile, and none when nothing did.
+    pauses.splice(0)[0]?.end();
+    expect(gaps).toBe(2);
+    pauses.splice(0)[0]?.end();
+    expect(gaps).toBe(2);
+    expect(pauses).toEqual([]);
+    stop();
+  });
+
+  test("tells nothing to another login that listens", async () => {
+    const { host, port, database, user, credential } = data.target("bank_app");
+    const spy = new Client({ host, port, database, user, password: (await credential()).open() });
+    await spy.connect();
+    await spy.query("listen ringwall_invalidation");
+    const overheard: string[] = [];
+    const both = new Promise<void>((done) => {
+      spy.on("notification", ({ payload = "" }) => {
+        if (overheard.push(payload) === 2) done();
+      });
+    });
+    await data.database.forTenant(a, actor, async (tx) => {
+      tx.invalidate(message("sid-of-somebody"));
+      tx.invalidate({ kind: "epoch", tenant: a, id: "x" });
+    });
+    await both;
+    await spy.end();
+    const bytes = Buffer.concat(overheard.map((payload) => Buffer.from(payload, "base64url"))).toString("latin1");
+    for (const text of [overheard.join(), bytes]) {
+      expect(text).not.toContain("bank-a");
+      expect(text).not.toContain("sid-of-somebody");
+    }
+    expect(new Set(overheard.map(({ length }) => length)).size).toBe(1);
+  });
+
   test("of a server that is not there starts down", async () => {
-    const gone = await postgresBus({ ...data.target("ringwall_app"), host: "/nonexistent" }, silentLogger);
+    const gone = await busOf({ ...data.target("ringwall_app"), host: "/nonexistent" });
     expect(gone.up).toBe(false);
     await gone.close();
   });

@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Client } from "pg";
 import { z } from "zod";
 import { type Bus, type Invalidation, isTenantId, type Logger, type TenantId } from "../../core/index.ts";
+import type { ContextSigner } from "../../data/tenants/index.ts";
 import { openClient, type Target } from "./connect.ts";
 
 /** The bus of one process; close it before the process ends. */
@@ -15,35 +16,63 @@ const RECONNECT_MAX_MS = 5_000;
 const HEARTBEAT_MS = 500;
 const HEARTBEAT_ANSWER_MS = 500;
 
+/**
+ * Any login may write to the channel. What cannot be opened empties the caches at most so often: a forger cannot keep
+ * them cold, and a message sealed with a key we do not have is still honoured within a second.
+ */
+const GAP_MS = 500;
+
 const Message = z.tuple([
   z.enum(["session", "user", "tenant", "key", "secret", "epoch"]),
   z.custom<TenantId>(isTenantId),
   z.string().max(256),
 ]);
 
+/** What a bus stands on. */
+export interface BusOptions {
+  readonly target: Target;
+  /** Opens what other nodes sealed; the same as theirs, or every message is a gap. */
+  readonly signer: Pick<ContextSigner, "openNotice">;
+  readonly log: Logger;
+  /** Calls `tick` once after `ms`, unless the returned function is called before. Keeps no process alive by default. */
+  readonly after?: (ms: number, tick: () => void) => () => void;
+}
+
 /**
  * Listens for invalidations on a connection of its own, and reconnects by itself. Resolves after the first attempt,
  * whether or not it worked: `up` says.
  */
-export async function postgresBus(target: Target, log: Logger): Promise<PostgresBus> {
-  const bus = new ListeningBus(target, log);
+export async function postgresBus(options: BusOptions): Promise<PostgresBus> {
+  const bus = new ListeningBus(options);
   await bus.start();
   return bus;
+}
+
+function unrefTimer(ms: number, tick: () => void): () => void {
+  const timer = setTimeout(tick, ms).unref();
+  return () => clearTimeout(timer);
 }
 
 class ListeningBus implements PostgresBus {
   up = false;
   readonly #target: Target;
+  readonly #signer: BusOptions["signer"];
   readonly #log: Logger;
+  readonly #after: NonNullable<BusOptions["after"]>;
+  /** Ends the pause after a gap that a message made. */
+  #endPause: (() => void) | undefined;
+  #missed = false;
   readonly #listeners = new Set<(message: Invalidation) => void>();
   readonly #gapListeners = new Set<() => void>();
   readonly #closing = new AbortController();
   #client: Client | undefined;
   #running: Promise<void> | undefined;
 
-  constructor(target: Target, log: Logger) {
+  constructor({ target, signer, log, after = unrefTimer }: BusOptions) {
     this.#target = target;
+    this.#signer = signer;
     this.#log = log;
+    this.#after = after;
   }
 
   async start(): Promise<void> {
@@ -67,6 +96,7 @@ class ListeningBus implements PostgresBus {
 
   async close(): Promise<void> {
     this.#closing.abort();
+    this.#endPause?.();
     this.#client?.connection.stream.destroy();
     await this.#running;
   }
@@ -133,23 +163,40 @@ class ListeningBus implements PostgresBus {
   #setUp(up: boolean): void {
     if (this.up === up) return;
     this.up = up;
+    this.#gap();
+  }
+
+  #gap(): void {
     for (const listener of this.#gapListeners) listener();
   }
 
   #deliver(payload: string): void {
-    const message = readMessage(payload);
-    if (message === undefined) {
-      // Any login may notify. What cannot be read may have been meant for us: nothing cached is trusted.
-      for (const listener of this.#gapListeners) listener();
+    const message = readMessage(this.#signer.openNotice(payload));
+    if (message === undefined) this.#distrust();
+    else for (const listener of this.#listeners) listener(message);
+  }
+
+  /** What cannot be opened may have been meant for us: nothing cached is trusted, at once or after the pause. */
+  #distrust(): void {
+    if (this.#endPause !== undefined) {
+      this.#missed = true;
       return;
     }
-    for (const listener of this.#listeners) listener(message);
+    this.#log.warn({}, "a message on the invalidation channel could not be opened; everything cached is forgotten");
+    this.#gap();
+    this.#endPause = this.#after(GAP_MS, () => {
+      this.#endPause = undefined;
+      if (!this.#missed) return;
+      this.#missed = false;
+      this.#distrust();
+    });
   }
 }
 
-function readMessage(payload: string): Invalidation | undefined {
+function readMessage(text: string | undefined): Invalidation | undefined {
+  if (text === undefined) return undefined;
   try {
-    const [kind, tenant, id] = Message.parse(JSON.parse(payload));
+    const [kind, tenant, id] = Message.parse(JSON.parse(text));
     return { kind, tenant, id };
   } catch {
     return undefined;

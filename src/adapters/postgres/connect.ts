@@ -1,8 +1,9 @@
 import { isIPv4, isIPv6 } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
+import { checkServerIdentity, type PeerCertificate } from "node:tls";
 import { Client } from "pg";
 import { type PlainSecret, RingwallError } from "../../core/index.ts";
-import { isInvalidPassword, unavailable } from "./errors.ts";
+import { connectReason, isInvalidPassword, unavailable } from "./errors.ts";
 
 /** Where a PostgreSQL is, and as whom. Never holds the password: that is fetched when a connection is made. */
 export interface Target {
@@ -11,7 +12,7 @@ export interface Target {
   readonly port: number;
   readonly database: string;
   readonly user: string;
-  /** Required beyond this machine. The certificate and the host name are always verified. */
+  /** Required beyond this machine. The certificate and the host name are always verified; without `ca` against Node's own list. */
   readonly tls?: { readonly ca?: string };
   /** Fetches the password, afresh for each connection, so that a rotation needs no restart. */
   readonly credential: () => Promise<PlainSecret>;
@@ -59,7 +60,9 @@ export async function openClient(target: Target, interactive: boolean): Promise<
       return client;
     } catch (error) {
       client.end().catch(() => {});
-      if (!isInvalidPassword(error) || attempt === PASSWORD_ATTEMPTS) throw unavailable(error, { stage: "connect" });
+      if (!isInvalidPassword(error) || attempt === PASSWORD_ATTEMPTS) {
+        throw unavailable(error, { stage: "connect", ...connectReason(error) });
+      }
       await delay(PASSWORD_RETRY_MS * attempt);
     }
   }
@@ -81,21 +84,32 @@ function sessionOptions(interactive: boolean): string {
     .join(" ");
 }
 
+interface TlsOptions {
+  readonly rejectUnauthorized: true;
+  readonly minVersion: "TLSv1.2";
+  readonly checkServerIdentity: (name: string, certificate: PeerCertificate) => Error | undefined;
+  readonly ca?: string;
+}
+
 /** A unix socket and the loopback need no TLS; everything else does, with the certificate and the name verified. */
-function tlsOptions(target: Target): false | { rejectUnauthorized: true; minVersion: "TLSv1.2"; ca?: string } {
-  if (target.tls !== undefined) {
+function tlsOptions({ host, tls }: Target): false | TlsOptions {
+  if (tls !== undefined) {
     return {
       rejectUnauthorized: true,
       minVersion: "TLSv1.2",
-      ...(target.tls.ca === undefined ? {} : { ca: target.tls.ca }),
+      // Written out, because the driver does not pass an address on: without a name Node would compare with "localhost".
+      checkServerIdentity: (_name, certificate) => checkServerIdentity(host, certificate),
+      ...(tls.ca === undefined ? {} : { ca: tls.ca }),
     };
   }
-  if (target.host.startsWith("/") || isLoopback(target.host)) return false;
+  if (isLocal(host)) return false;
   throw new RingwallError("config.invalid", {
     message: "a PostgreSQL beyond this machine needs TLS; configure tls with the authority that signed its certificate",
   });
 }
 
-function isLoopback(host: string): boolean {
-  return host === "localhost" || (isIPv4(host) && host.startsWith("127.")) || (isIPv6(host) && host === "::1");
+/** A unix socket's folder, or a name or address that stays on this machine. */
+export function isLocal(host: string): boolean {
+  if (host.startsWith("/") || host === "localhost") return true;
+  return (isIPv4(host) && host.startsWith("127.")) || (isIPv6(host) && host === "::1");
 }

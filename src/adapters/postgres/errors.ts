@@ -24,6 +24,49 @@ export function unavailable(cause: unknown, detail: ErrorDetail): RingwallError 
   });
 }
 
+const CERTIFICATE = new Set([
+  "CERT_HAS_EXPIRED",
+  "CERT_NOT_YET_VALID",
+  "DEPTH_ZERO_SELF_SIGNED_CERT",
+  "ERR_TLS_CERT_ALTNAME_INVALID",
+  "HOSTNAME_MISMATCH",
+  "SELF_SIGNED_CERT_IN_CHAIN",
+  "UNABLE_TO_GET_ISSUER_CERT",
+  "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
+  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+  "CERT_SIGNATURE_FAILURE",
+  "CERT_REVOKED",
+  "INVALID_PURPOSE",
+]);
+
+/** Why there is no connection, as far as the operator can do something about it; for the log and the terminal. */
+export function connectReason(error: unknown): { reason?: string } {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  if (CERTIFICATE.has(code)) {
+    return { reason: `the server's certificate was refused (${code}); check database.caFile and database.host` };
+  }
+  if (error instanceof Error && error.message.includes("does not support SSL")) {
+    return { reason: "the server does not speak TLS, which is required here" };
+  }
+  switch (code) {
+    case "28P01":
+      return { reason: "the password was refused" };
+    case "3D000":
+      return { reason: "there is no such database; ringwall migrate makes it" };
+    case "28000":
+    case "42501":
+      return { reason: "the server does not let this role connect here" };
+    case "ECONNREFUSED":
+    case "ENOENT":
+    case "ENOTFOUND":
+    case "ETIMEDOUT":
+    case "EHOSTUNREACH":
+      return { reason: `no PostgreSQL answers there (${code})` };
+    default:
+      return {};
+  }
+}
+
 export function sqlState(error: unknown): string | undefined {
   return error instanceof DatabaseError ? error.code : undefined;
 }

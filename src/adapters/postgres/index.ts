@@ -15,6 +15,7 @@
  * @module
  */
 export { type PostgresBus, postgresBus } from "./bus.ts";
+export { type ConfiguredPlace, configuredTarget } from "./configured.ts";
 export type { Target } from "./connect.ts";
 export { type PostgresDatabase, type PostgresOptions, postgresDatabase } from "./database.ts";
 export { postgresPasswordRotator } from "./rotate-password.ts";

@@ -70,6 +70,11 @@ export class Member {
     this.usedMs = this.openedMs;
   }
 
+  /** What goes over a channel that every login may listen to. */
+  sealNotice(text: string): string {
+    return this.#signer.sealNotice(text);
+  }
+
   /** The step that sets the signed context of a tenant. Its bytes are kept for some seconds: signing costs more than reading. */
   context(tenant: TenantId): Step {
     const nowMs = this.#clock();

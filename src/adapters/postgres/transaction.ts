@@ -18,7 +18,7 @@ const QUEUE_MAX = 10_000;
 const BEGIN = statement("ringwall.begin", "begin");
 const COMMIT = statement("ringwall.commit", "commit");
 const ROLLBACK = statement("ringwall.rollback", "rollback");
-// Invalidations travel on this channel as a JSON array of kind, tenant and id; the bus listens there.
+// Invalidations travel on this channel as a sealed JSON array of kind, tenant and id; the bus listens there.
 const NOTIFY = statement("ringwall.notify", "select from pg_catalog.pg_notify('ringwall_invalidation', $1)");
 
 interface Pending {
@@ -81,7 +81,7 @@ export class TenantTransaction implements Transaction {
   }
 
   invalidate(message: Invalidation): void {
-    this.defer(NOTIFY, [JSON.stringify([message.kind, message.tenant, message.id])]);
+    this.defer(NOTIFY, [this.#member.sealNotice(JSON.stringify([message.kind, message.tenant, message.id]))]);
   }
 
   /**

@@ -62,13 +62,21 @@ const ADD = statement<{ version: number }>(
 /**
  * Wrapped keys in the table `ringwall.tenant_key`, behind the tenant wall.
  *
- * @param recorder - Asked for when first needed, since audit itself needs keys. A rotation commits with its record; a
+ * @param options.own - Connections for keys alone. A key may be needed by whoever already holds one of the others (to
+ * record, to seal): taken from the same pool, all would wait for each other.
+ * @param options.database - For rotations, which record and so may need a key themselves.
+ * @param options.recorder - Asked for when first needed, since audit itself needs keys. A rotation commits with its record; a
  * first key, which nobody asks for, is noted after it is there: its record may need that very key.
  */
-export function databaseKeyStore(database: Database, recorder: () => Recorder | undefined): KeyStore {
+export function databaseKeyStore(options: {
+  readonly own: Database;
+  readonly database: Database;
+  readonly recorder: () => Recorder | undefined;
+}): KeyStore {
+  const { own, database, recorder } = options;
   return {
     async read(tenant, purpose) {
-      const rows = await database.once(tenant, KEY_KEEPER, READ, [purpose]);
+      const rows = await own.once(tenant, KEY_KEEPER, READ, [purpose]);
       return rows.map((row) => ({
         tenant,
         purpose,
@@ -89,7 +97,7 @@ export function databaseKeyStore(database: Database, recorder: () => Recorder | 
         facts: { version: key.version },
       };
       const values: SqlValue[] = [key.purpose, key.version, key.masterId, key.wrapped, key.commitment];
-      const added = await database.forTenant(key.tenant, actor, async (tx) => {
+      const added = await (first ? own : database).forTenant(key.tenant, actor, async (tx) => {
         const rows = await tx.run(ADD, values);
         if (rows.length === 0) return false;
         // Nobody can have kept what was not there: a first key needs no message.

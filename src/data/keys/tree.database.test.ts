@@ -1,5 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { PLATFORM_TENANT, RingwallError, randomBytes, statement, type TenantId } from "../../core/index.ts";
+import {
+  PLATFORM_TENANT,
+  type Recorder,
+  RingwallError,
+  randomBytes,
+  statement,
+  type TenantId,
+} from "../../core/index.ts";
 import { type TestDatabase, testDatabase } from "../../testing/index.ts";
 import { listeningRecorder } from "../../testing/recorder.ts";
 import { createKeys, databaseKeyStore, type Keys, recordedMasterId, softwareMaster } from "./index.ts";
@@ -21,15 +28,18 @@ afterAll(async () => {
 
 const newTenant = (): Promise<TenantId> => db.createTenant(`tenant-${String((count += 1))}`);
 
+const storeOf = (recorder: () => Recorder | undefined) =>
+  databaseKeyStore({ own: db.database, database: db.database, recorder });
+
 async function newTree(key = master): Promise<Keys> {
-  const store = databaseKeyStore(db.database, () => recorder);
+  const store = storeOf(() => recorder);
   const tree = await createKeys({ master: softwareMaster(Buffer.from(key)), store, bus: db.bus, clock: db.clock });
   trees.push(tree);
   return tree;
 }
 
 describe("the key store in PostgreSQL", () => {
-  keyStoreContract(async () => ({ store: databaseKeyStore(db.database, () => undefined), tenant: newTenant }));
+  keyStoreContract(async () => ({ store: storeOf(() => undefined), tenant: newTenant }));
 });
 
 describe("a key tree in PostgreSQL", () => {
@@ -53,7 +63,7 @@ describe("a key tree in PostgreSQL", () => {
 
   test("is refused under another master key, which then makes nothing", async () => {
     await newTree();
-    const store = databaseKeyStore(db.database, () => undefined);
+    const store = storeOf(() => undefined);
     expect(await recordedMasterId(store)).toBe(softwareMaster(Buffer.from(master)).id);
     const before = await db.owner.query("select count(*)::int as n from ringwall.tenant_key");
     await expect(newTree(randomBytes(32))).rejects.toMatchObject({ code: "keys.master_refused" });

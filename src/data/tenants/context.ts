@@ -1,5 +1,6 @@
-import { createHmac, createSecretKey, type KeyObject } from "node:crypto";
+import { createHmac, createSecretKey, hkdfSync, type KeyObject } from "node:crypto";
 import { assert, isTenantId, RingwallError, type TenantId } from "../../core/index.ts";
+import { box, unbox } from "../keys/index.ts";
 
 /** Longest life of a signed context. The database refuses one that claims more. */
 export const CONTEXT_LIFE_MS_MAX = 30_000;
@@ -31,7 +32,19 @@ export interface ContextSigner {
    * but not told.
    */
   sign(tenant: TenantId, pid: number, expiresMs: number): string;
+  /**
+   * Seals what nodes tell each other over a channel that every database login may listen to and write to. Padded, so
+   * that its length tells little. @param text - At most 512 bytes of UTF-8, not ending in a space.
+   */
+  sealNotice(text: string): string;
+  /** What another node sealed; undefined for everything else. */
+  openNotice(sealed: string): string | undefined;
 }
+
+/** Sealed and in base64 it stays well below the 8,000 bytes that a notification may have. */
+const NOTICE_BYTES_MAX = 512;
+const NOTICE_PLACE = Buffer.from("rw/notice/v1");
+const NOTHING = Buffer.alloc(0);
 
 /**
  * @throws RingwallError `config.invalid` when the key or its name has the wrong form; says nothing about the value.
@@ -43,6 +56,7 @@ export function contextSigner({ kid, key }: ContextKey): ContextSigner {
     throw new RingwallError("config.invalid", { message: `the context key must be ${CONTEXT_KEY_BYTES} bytes` });
   }
   const secret: KeyObject = createSecretKey(key);
+  const noticeKey = createSecretKey(Buffer.from(hkdfSync("sha256", secret, NOTHING, NOTICE_PLACE, CONTEXT_KEY_BYTES)));
   const prefix = `v1.${kid}.`;
   return {
     kid,
@@ -53,6 +67,19 @@ export function contextSigner({ kid, key }: ContextKey): ContextSigner {
       assert(Number.isSafeInteger(expiresMs) && expiresMs > 0, "a context has an end");
       const claims = `${prefix}${tenant}.${Math.floor(expiresMs / 1_000)}.`;
       return claims + createHmac("sha256", secret).update(`${claims}${pid}`).digest("hex");
+    },
+    sealNotice(text) {
+      const bytes = Buffer.alloc(NOTICE_BYTES_MAX, " ");
+      assert(Buffer.byteLength(text) <= NOTICE_BYTES_MAX && !text.endsWith(" "), "a notice is short");
+      bytes.write(text);
+      return box(noticeKey, NOTICE_PLACE, bytes, NOTHING).toString("base64url");
+    },
+    openNotice(sealed) {
+      try {
+        return unbox(noticeKey, NOTICE_PLACE, Buffer.from(sealed, "base64url"), 0).toString("utf8").trimEnd();
+      } catch {
+        return undefined;
+      }
     },
   };
 }

@@ -53,6 +53,31 @@ describe("a context signer", () => {
   });
 });
 
+describe("a notice between nodes", () => {
+  const here = contextSigner({ kid: "k1", key: Buffer.alloc(32, 1) });
+  const there = contextSigner({ kid: "k2", key: Buffer.alloc(32, 1) });
+  const elsewhere = contextSigner({ kid: "k1", key: Buffer.alloc(32, 2) });
+
+  test("is opened by whoever has the key and by nobody else, and is equally long whatever it says", () => {
+    fc.assert(
+      fc.property(fc.stringMatching(/^[a-zA-Z0-9"[\],-]{0,300}$/), fc.nat(), (text, place) => {
+        const sealed = here.sealNotice(text);
+        expect(there.openNotice(sealed)).toBe(text);
+        expect(elsewhere.openNotice(sealed)).toBeUndefined();
+        expect(sealed).toHaveLength(720);
+        const bytes = Buffer.from(sealed, "base64url");
+        bytes[place % bytes.length] = (bytes[place % bytes.length] ?? 0) ^ 1;
+        expect(here.openNotice(bytes.toString("base64url"))).toBeUndefined();
+      }),
+    );
+  });
+
+  test("that was never sealed is nothing, and one too long is a bug", () => {
+    fc.assert(fc.property(fc.string(), (text) => here.openNotice(text) === undefined));
+    expect(() => here.sealNotice("x".repeat(513))).toThrow(AssertionFailed);
+  });
+});
+
 describe("the register", () => {
   let data: TestDatabase;
   let register: TenantRegister;

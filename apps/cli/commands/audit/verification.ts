@@ -2,7 +2,7 @@ import { createPublicKey, type KeyObject } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { fileHeadStore } from "ringwall/adapters/files";
+import { fileHeadStore, readPrivateFile } from "ringwall/adapters/files";
 import { postgresDatabase } from "ringwall/adapters/postgres";
 import { isTenantId, PlainSecret, type TenantId } from "ringwall/core";
 import { contextSigner } from "ringwall/data/tenants";
@@ -10,7 +10,6 @@ import { type AuditReport, HeadVerifier, verifyAudit, workerSource } from "ringw
 import type { Context, ExitCode, Input } from "../../command.ts";
 import { CommandFailed, EXIT, UsageError } from "../../command.ts";
 import { type DataPaths, dataDirectory, dataPaths } from "../../data-directory.ts";
-import { readPrivateFile } from "../../private-file.ts";
 import { showRows } from "../answer.ts";
 import { parseContextKey } from "../context-key.ts";
 import { findLocalTarget } from "../local-target.ts";
@@ -29,17 +28,11 @@ export async function verify(input: Input, context: Context): Promise<ExitCode> 
     return path === undefined ? undefined : resolve(machine.cwd, path);
   };
   const tenant = tenantOption(input);
-  const verifier = new HeadVerifier([readPublicKey(named("key") ?? paths.auditKey, machine.uid)]);
+  const verifier = new HeadVerifier([await readPublicKey(named("key") ?? paths.auditKey, machine.uid)]);
   const heads = await fileHeadStore(existingFolder(named("heads") ?? paths.auditHeads));
-  const target = await findLocalTarget(input, machine, "ringwall_worker");
-  const { password, caFile, ...place } = target;
   const database = postgresDatabase({
-    target: {
-      ...place,
-      credential: async () => await Promise.resolve(password),
-      ...(caFile === undefined ? {} : { tls: { ca: readFileSync(caFile, "utf8") } }),
-    },
-    signer: contextSigner(readContextKey(paths, machine.uid)),
+    target: await findLocalTarget(input, machine, "ringwall_worker"),
+    signer: contextSigner(await readContextKey(paths, machine.uid)),
     clock: context.clock,
   });
   try {
@@ -68,7 +61,7 @@ function tenantOption(input: Input): TenantId | undefined {
 }
 
 /** From a public key, which anybody may have, or from the signing key's own private file. */
-function readPublicKey(file: string, uid: number): KeyObject {
+async function readPublicKey(file: string, uid: number): Promise<KeyObject> {
   if (!existsSync(file)) {
     throw new CommandFailed(`the audit key ${file} does not exist`, {
       wayOut: "Name it: --key FILE (public or signing key, PEM)",
@@ -76,7 +69,7 @@ function readPublicKey(file: string, uid: number): KeyObject {
   }
   const text = readFileSync(file, "utf8");
   // A private key that others can read has signed what they like.
-  const pem = text.includes("PUBLIC KEY") ? text : readPrivateFile(file, KEY_BYTES_MAX, uid);
+  const pem = text.includes("PUBLIC KEY") ? text : await readPrivateFile(file, { bytesMax: KEY_BYTES_MAX, uid });
   try {
     return createPublicKey(pem);
   } catch (error) {
@@ -90,8 +83,9 @@ function existingFolder(folder: string): string {
   throw new CommandFailed(`the folder of head copies ${folder} does not exist`, { wayOut: "Name it: --heads DIR" });
 }
 
-function readContextKey(paths: DataPaths, uid: number): ReturnType<typeof parseContextKey> {
-  return parseContextKey(new PlainSecret(readPrivateFile(paths.contextKey, KEY_BYTES_MAX, uid).trim()));
+async function readContextKey(paths: DataPaths, uid: number): Promise<ReturnType<typeof parseContextKey>> {
+  const text = await readPrivateFile(paths.contextKey, { bytesMax: KEY_BYTES_MAX, uid });
+  return parseContextKey(new PlainSecret(text.trim()));
 }
 
 function show(input: Input, context: Context, report: AuditReport): ExitCode {

@@ -1,8 +1,8 @@
 import { resolve } from "node:path";
+import { readPrivateFile } from "ringwall/adapters/files";
 import { z } from "zod";
 import type { Command, Context, Input } from "../../command.ts";
 import { CONNECTION_OPTIONS, CommandFailed, EXIT, JSON_OPTION } from "../../command.ts";
-import { readPrivateFile } from "../../private-file.ts";
 import { namedTenant, readAnswer, showRow, TENANT_OPTION } from "../answer.ts";
 
 // The largest thing people keep as a secret is a certificate chain with its key.
@@ -44,6 +44,9 @@ async function readValue(input: Input, context: Context): Promise<string> {
   const text =
     file === undefined
       ? await context.readStdin(VALUE_BYTES_MAX)
-      : readPrivateFile(resolve(context.machine.cwd, file), VALUE_BYTES_MAX, context.machine.uid);
+      : await readPrivateFile(resolve(context.machine.cwd, file), {
+          bytesMax: VALUE_BYTES_MAX,
+          uid: context.machine.uid,
+        });
   return text.replace(/\r?\n$/, "");
 }

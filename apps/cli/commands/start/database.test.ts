@@ -43,8 +43,9 @@ async function stop(): Promise<void> {
   await running.pop()?.stop();
 }
 
-function password(role: string): PlainSecret {
-  return new PlainSecret(readFileSync(join(paths.secrets, `${role}.password`), "utf8").trim());
+function password(role: string): () => Promise<PlainSecret> {
+  const text = readFileSync(join(paths.secrets, `${role}.password`), "utf8").trim();
+  return async () => await Promise.resolve(new PlainSecret(text));
 }
 
 test("a first start makes roles, secrets and schema; a second finds them and changes nothing", async () => {
@@ -59,7 +60,7 @@ test("a first start makes roles, secrets and schema; a second finds them and cha
   expect(second.said).toEqual([]);
   expect(names.map((name) => readFileSync(join(paths.secrets, name), "utf8"))).toEqual(secrets);
   for (const role of ["ringwall_app", "ringwall_worker", "bank_app"]) {
-    await asOwner({ ...second.place, user: role, password: password(role) }, async (db) => {
+    await asOwner({ ...second.place, user: role, credential: password(role) }, async (db) => {
       const rows = await db
         .withTables<{ pg_user: { usename: string; usesuper: boolean } }>()
         .selectFrom("pg_user")
@@ -77,7 +78,7 @@ test("the example's first password is not set again once it was handed over", as
   rmSync(join(paths.secrets, "bank_app.password"));
   const { place } = await start();
   expect(existsSync(join(paths.secrets, "bank_app.password"))).toBe(false);
-  await asOwner({ ...place, user: "bank_app", password: first }, async (db) => {
+  await asOwner({ ...place, user: "bank_app", credential: first }, async (db) => {
     await db.withTables<{ pg_user: { usename: string } }>().selectFrom("pg_user").select("usename").execute();
   });
 });

@@ -1,14 +1,15 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "ringwall/adapters/embedded-postgres";
-import { type Logger, PlainSecret, RingwallError, randomToken } from "ringwall/core";
+import type { Target } from "ringwall/adapters/postgres";
+import { type Logger, type PlainSecret, RingwallError, randomToken } from "ringwall/core";
 import { installContextKey, installDatabase, installRoles, MIGRATIONS, migrate } from "ringwall/migrations";
 import { CommandFailed } from "../../command.ts";
 import type { DataPaths } from "../../data-directory.ts";
-import { readPrivateFile, writePrivateFile } from "../../private-file.ts";
+import { keptSecret } from "../../kept-secret.ts";
 import { loadApplicationMigrations } from "../application-migrations.ts";
 import { newContextKey, parseContextKey } from "../context-key.ts";
-import { asOwner, type OwnerTarget } from "../owner-connection.ts";
+import { asOwner } from "../owner-connection.ts";
 import type { Runtime } from "./runtime.ts";
 import type { Service } from "./supervise.ts";
 
@@ -17,7 +18,6 @@ const DATABASE = "ringwall";
 const MAINTENANCE_DATABASE = "postgres";
 /** The example's login role. Its password moves into the secret store; the file is only for the hand-over. */
 const EXAMPLE_ROLE = "bank_app";
-const SECRET_BYTES_MAX = 4_096;
 
 export interface EmbeddedDatabase {
   readonly service: Service;
@@ -92,26 +92,27 @@ function finalFailure(error: unknown): unknown {
 }
 
 async function install({ paths, uid, say, applications }: Installation, at: EmbeddedPostgres): Promise<void> {
-  const secret = (name: string): PlainSecret => keptSecret(join(paths.secrets, name), uid, randomToken);
+  const secret = (name: string): Promise<PlainSecret> => keptSecret(join(paths.secrets, name), uid, randomToken);
   const passwords = {
-    ringwall_migrate: secret("ringwall_migrate.password"),
-    ringwall_app: secret("ringwall_app.password"),
-    ringwall_worker: secret("ringwall_worker.password"),
+    ringwall_migrate: await secret("ringwall_migrate.password"),
+    ringwall_app: await secret("ringwall_app.password"),
+    ringwall_worker: await secret("ringwall_worker.password"),
   };
-  const superuser: OwnerTarget = {
+  const as = (user: string, password: PlainSecret): Target => ({
     host: at.host,
     port: at.port,
-    user: at.superuser,
-    password: at.superuserPassword(),
-    database: MAINTENANCE_DATABASE,
-  };
-  await asOwner(superuser, async (db) => {
+    database: DATABASE,
+    user,
+    credential: async () => await Promise.resolve(password),
+  });
+  const superuser = as(at.superuser, at.superuserPassword());
+  await asOwner({ ...superuser, database: MAINTENANCE_DATABASE }, async (db) => {
     const clients = await newClients(db, paths, secret);
     await installRoles(db, { database: DATABASE, passwords, clients, cluster: "own" });
   });
-  await asOwner({ ...superuser, database: DATABASE }, installDatabase);
-  const owner = { ...superuser, database: DATABASE, user: "ringwall_migrate", password: passwords.ringwall_migrate };
-  const contextKey = parseContextKey(keptSecret(paths.contextKey, uid, newContextKey));
+  await asOwner(superuser, installDatabase);
+  const owner = as("ringwall_migrate", passwords.ringwall_migrate);
+  const contextKey = parseContextKey(await keptSecret(paths.contextKey, uid, newContextKey));
   const modules = await Promise.all(applications.map(loadApplicationMigrations));
   await asOwner(owner, async (db) => {
     const applied = await migrate(db, MIGRATIONS, modules);
@@ -127,17 +128,11 @@ async function install({ paths, uid, say, applications }: Installation, at: Embe
 async function newClients(
   db: Parameters<Parameters<typeof asOwner>[1]>[0],
   paths: DataPaths,
-  secret: (name: string) => PlainSecret,
+  secret: (name: string) => Promise<PlainSecret>,
 ): Promise<readonly { role: string; password: PlainSecret }[]> {
   const file = `${EXAMPLE_ROLE}.password`;
   const roles = db.withTables<{ pg_roles: { rolname: string } }>().selectFrom("pg_roles");
   const rows = await roles.select("rolname").where("rolname", "=", EXAMPLE_ROLE).execute();
   if (rows.length > 0 && !existsSync(join(paths.secrets, file))) return [];
-  return [{ role: EXAMPLE_ROLE, password: secret(file) }];
-}
-
-/** The secret in a 0600 file, made at the first start. */
-function keptSecret(file: string, uid: number, make: () => string): PlainSecret {
-  if (!existsSync(file)) writePrivateFile(file, `${make()}\n`);
-  return new PlainSecret(readPrivateFile(file, SECRET_BYTES_MAX, uid).trim());
+  return [{ role: EXAMPLE_ROLE, password: await secret(file) }];
 }

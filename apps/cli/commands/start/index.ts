@@ -84,7 +84,7 @@ export const start: Command = {
     const release = claimDataDirectory(paths.run, pid);
     try {
       const config = await readConfigFile(found ?? writeFirstConfig(paths), uid);
-      const bankPort = modeOf(config) === "development" ? bankPortOf(example, context) : undefined;
+      const bankPort = bankPortOf(example, config, context);
       const bootstrapFile = input.text("bootstrap-file");
       return await superviseAll(context, {
         paths,
@@ -100,8 +100,14 @@ export const start: Command = {
 };
 
 /** An installation may come without the example; everything else runs then, and says so. */
-function bankPortOf(wanted: number | undefined, context: Context): number | undefined {
-  if (wanted === undefined || existsSync(BANK_SCRIPT)) return wanted;
+function bankPortOf(wanted: number | undefined, config: ConfigFile, context: Context): number | undefined {
+  if (wanted === undefined || modeOf(config) !== "development") return undefined;
+  if (!usesEmbeddedDatabase(config)) {
+    // Its tables and its role belong into no database that is somebody's own.
+    context.stderr("bank ... runs on the embedded PostgreSQL only, skipped");
+    return undefined;
+  }
+  if (existsSync(BANK_SCRIPT)) return wanted;
   context.stderr("bank ... not installed, skipped");
   return undefined;
 }
@@ -154,6 +160,11 @@ async function startAll(supervisor: Supervisor, context: Context, plan: Plan): P
     const database = embeddedDatabase({ paths, uid: context.machine.uid, say: context.stderr, applications });
     await timed(context, "PostgreSQL", () => supervisor.start(database.service));
     postgres = database.place();
+  } else {
+    const { checkExternalDatabase } = await import("./external-database.ts");
+    await timed(context, "PostgreSQL", () =>
+      checkExternalDatabase({ config: plan.config, paths, uid: context.machine.uid, clock: context.clock }),
+    );
   }
   const configFile = join(paths.run, "config.json");
   const runtimeFile = join(paths.run, "runtime.json");

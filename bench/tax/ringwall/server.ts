@@ -1,0 +1,12 @@
+/** The example bank as it is, on Ringwall as it is, in a process of its own. */
+import { createBank } from "../../../examples/bank/server.ts";
+import { systemClock } from "../../../src/core/index.ts";
+import { createLogger } from "../../../src/perimeter/index.ts";
+import { serve } from "../child.ts";
+import { composeBank, Parts } from "./parts.ts";
+
+serve(Parts, async (parts) => {
+  const log = createLogger({ write: (line) => void process.stdout.write(line), level: "info", clock: systemClock });
+  const app = createBank(await composeBank(parts, log));
+  return app.listen({ port: 0, host: "127.0.0.1" });
+});
