@@ -1,7 +1,6 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-
 import { afterAll, expect, onTestFinished } from "vitest";
 import { CommandFailed, type Context, type Machine } from "./command.ts";
 import { connect, connectAnonymously } from "./connection.ts";

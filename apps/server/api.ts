@@ -1,6 +1,6 @@
 import { chmod, rm } from "node:fs/promises";
 import type { FastifyInstance } from "fastify";
-import { createServer, register } from "ringwall/adapters/fastify";
+import { addressesOf, createServer, listenOn, register } from "ringwall/adapters/fastify";
 import { allRoutes, type Services } from "./routes/index.ts";
 
 const SOCKET_MODE = 0o600;
@@ -27,17 +27,19 @@ export interface Api {
 export async function createApi(services: Services, places: Places): Promise<Api> {
   const { guard } = services.ringwall;
   const routes = allRoutes(() => services);
-  const api: FastifyInstance = createServer(guard);
-  const admin: FastifyInstance = createServer(guard, { operator: true });
-  register(api, routes);
-  register(admin, routes);
+  const make = (options: { operator: boolean }): FastifyInstance => {
+    const server = createServer(guard, options);
+    register(server, routes);
+    return server;
+  };
+  const admin = make({ operator: true });
   await rm(places.adminSocket, { force: true });
   await admin.listen({ path: places.adminSocket });
   await chmod(places.adminSocket, SOCKET_MODE);
-  await api.listen({ host: places.host, port: places.port });
-  const [bound] = api.addresses();
+  const addresses = addressesOf(places.host);
+  const api = await listenOn(() => make({ operator: false }), { addresses, port: places.port });
   return {
-    port: typeof bound === "object" ? bound.port : places.port,
+    port: api.port,
     async close() {
       await api.close();
       await admin.close();

@@ -3,12 +3,19 @@
  */
 import { createRingwall, type RingwallConfig } from "ringwall";
 import { openSql } from "ringwall/adapters/postgres";
-import { parseConfig, RingwallError, systemClock } from "ringwall/core";
-import { SecretsConfig } from "ringwall/data/secrets";
+import { RingwallError, systemClock } from "ringwall/core";
 import { checkSchema } from "ringwall/migrations";
 import { checkListener } from "ringwall/network";
 import { createLogger } from "ringwall/perimeter";
-import { masterOpener, type Runtime, readRuntime, readSigner, runSupervised, targetOf } from "ringwall/supervised";
+import {
+  masterOpener,
+  openCounters,
+  type Runtime,
+  readRuntime,
+  readSigner,
+  runSupervised,
+  targetOf,
+} from "ringwall/supervised";
 import { createApi } from "./api.ts";
 import { finishRotations, openRotators, rotationsOf } from "./rotations.ts";
 import { startSequencer } from "./sequencer.ts";
@@ -29,13 +36,13 @@ async function start(runtimeFile: string): Promise<() => Promise<void>> {
     await sql.destroy();
   }
   const signer = await readSigner(runtime);
+  const shared = await openCounters(config, { log, uid: runtime.uid });
   const parts = { signer, log, clock: systemClock };
   const openMaster = masterOpener(runtime, config);
-  const ringwall = await createRingwall(config, { ...parts, target, openMaster });
+  const ringwall = await createRingwall(config, { ...parts, target, openMaster, counters: shared.counters });
   const sequencer = await startSequencer(runtime, config, parts);
-  const secretsConfig = parseConfig(SecretsConfig, "secrets" in config ? config.secrets : {});
   const rotators = await openRotators(
-    rotationsOf(secretsConfig.rotations, config.mode === "development" && runtime.ports.bank !== null),
+    rotationsOf(config.secrets.rotations, config.mode === "development" && runtime.ports.bank !== null),
     (role) => targetOf(runtime, config, role),
   );
   let draining = false;
@@ -53,12 +60,12 @@ async function start(runtimeFile: string): Promise<() => Promise<void>> {
     await api.close();
     await finishing;
     await ringwall.close();
+    await shared.close();
     // Last, so that what the others recorded while they ended is signed too.
     await sequencer.stop();
   };
 }
 
-/** Both loopback addresses for the default, so that `localhost` works whichever of them a client tries first. */
 function listenHost({ mode, network }: RingwallConfig): string {
   if (network.tls !== undefined) {
     throw new RingwallError("config.invalid", {
@@ -66,7 +73,7 @@ function listenHost({ mode, network }: RingwallConfig): string {
     });
   }
   checkListener({ mode, host: network.host, tls: false, declaredProxy: network.declaredProxy });
-  return network.host === "127.0.0.1" ? "localhost" : network.host;
+  return network.host;
 }
 
 function publicOrigin(runtime: Runtime, { mode, perimeter }: RingwallConfig): string {

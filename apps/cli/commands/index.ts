@@ -4,6 +4,7 @@
  * @module
  */
 import type { Command } from "../command.ts";
+import { attackCommand } from "./attack/command.ts";
 import { tailAudit } from "./audit/tail.ts";
 import { verifyAuditLog } from "./audit/verify.ts";
 import { enrolAdministrator } from "./bootstrap/enrol.ts";
@@ -46,6 +47,7 @@ export const commands: readonly Command[] = [
   rotateSecret,
   verifyAuditLog,
   tailAudit,
+  attackCommand,
   version,
   completion(() => commands),
 ];
