@@ -1,6 +1,7 @@
-import { chmodSync, closeSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { randomToken } from "ringwall/core";
+import { readPrivateFile } from "ringwall/adapters/files";
+import { PlainSecret, randomToken } from "ringwall/core";
 import { CommandFailed } from "./exit.ts";
 
 /** Read and written by the owner alone. */
@@ -33,6 +34,14 @@ function writeSynced(path: string, content: string): void {
   }
   // The umask may have taken bits away; nothing may have added any.
   chmodSync(path, PRIVATE_MODE);
+}
+
+const SECRET_BYTES_MAX = 4_096;
+
+/** The secret in a 0600 file, made at first use. */
+export async function keptSecret(file: string, uid: number, make: () => string): Promise<PlainSecret> {
+  if (!existsSync(file)) writePrivateFile(file, `${make()}\n`);
+  return new PlainSecret((await readPrivateFile(file, { bytesMax: SECRET_BYTES_MAX, uid })).trim());
 }
 
 /** The system's code of a failed call ("ENOENT"), for messages. */

@@ -87,7 +87,7 @@ describe("a request", () => {
     },
   );
 
-  test.each(["/v1/secrets/a%2Fb", "/v1/users/..%2f..%2fetc", "/v1/users/%00", "/v1/\\users"])(
+  test.each(["/v1/secrets/a%2Fb", "/v1/users/..%2f..%2fetc", "/v1/users/%00", "/v1/users/%zz", "/v1/\\users"])(
     "for %s is refused",
     async (path) => {
       const refused = await stage.ask("GET", path, { token: owner.token });

@@ -7,7 +7,7 @@ import { type Logger, type PlainSecret, RingwallError, randomToken } from "ringw
 import { installContextKey, installDatabase, installRoles, MIGRATIONS, migrate } from "ringwall/migrations";
 import { CommandFailed } from "../../command.ts";
 import type { DataPaths } from "../../data-directory.ts";
-import { keptSecret } from "../../kept-secret.ts";
+import { keptSecret } from "../../private-file.ts";
 import { loadApplicationMigrations } from "../application-migrations.ts";
 import { newContextKey, parseContextKey } from "../context-key.ts";
 import { asOwner } from "../owner-connection.ts";
