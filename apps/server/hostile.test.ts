@@ -60,13 +60,15 @@ describe("a body", () => {
     expect(answer).toMatch(/^HTTP\/1\.1 (400|413) /);
   });
 
-  test.each(["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"])(
-    "of the type %s is refused",
-    async (type) => {
-      const refused = await signIn(RIGHT, { "content-type": type });
-      expect([refused.status, refused.code]).toEqual([415, "request.media_type"]);
-    },
-  );
+  test.each([
+    "text/plain",
+    "application/x-www-form-urlencoded",
+    "multipart/form-data; boundary=x",
+    "application/json; charset=utf-16",
+  ])("of the type %s is refused", async (type) => {
+    const refused = await signIn(RIGHT, { "content-type": type });
+    expect([refused.status, refused.code]).toEqual([415, "request.media_type"]);
+  });
 
   test("with a field of another type names the field and repeats nothing of it", async () => {
     const refused = await signIn(JSON.stringify({ tenant: ["alpha-bank"], email: { $gt: "" }, password: 7 }));
