@@ -52,7 +52,8 @@ export const bankDocumentAttacks: readonly Attack[] = [
     flaws: [45],
     layer: 3,
     expected: DENIED,
-    differs: "who asks",
+    differs: "who asks, each of a document of its own",
+    differsIn: ["session", "path"],
     target: "bank",
     async scene(stage) {
       const { a } = stage;
@@ -217,6 +218,7 @@ export const bankDocumentAttacks: readonly Attack[] = [
     layer: 3,
     expected: { status: 401, code: "identity.sign_in_required" },
     differs: "the session",
+    differsIn: ["session", "method", "path"],
     target: "bank",
     async scene(stage) {
       const id = "01890000-0000-7000-8000-000000000000";

@@ -171,7 +171,9 @@ export const tenantAttacks: readonly Attack[] = [
       return await Promise.resolve({
         twin: async () => await get({}),
         attack: async () =>
-          await Promise.all([get({ "x-tenant-id": b.tenant }), get({ "tenant_id": b.tenant, "x-tenant": b.tenant })]),
+          await Promise.all(
+            ["x-tenant-id", "x-tenant", "tenant_id", "tenant"].map((name) => get({ [name]: b.tenant })),
+          ),
         holds(answers) {
           const seen = answers.flatMap((answer) => itemsOf(answer)).map((item) => item["id"]);
           if (!seen.includes(a.owner.user)) return "one's own people were not shown";
@@ -236,7 +238,7 @@ export const tenantAttacks: readonly Attack[] = [
       const resume = { method: "POST", path: `/v1/tenants/${victim.tenant}/resume`, server: "socket" } as const;
       return {
         async twin() {
-          const done = await stage.send({ method: "POST", path, server: "socket" });
+          const done = await stage.send({ method: "POST", path, server: "socket", session: a.owner.session });
           await stage.must(resume);
           return done;
         },
