@@ -84,7 +84,9 @@ function serverOptions(guard: Guard): FastifyHttpOptions<Server> {
     connectionTimeout: 0,
     keepAliveTimeout: KEEP_ALIVE_MS,
     forceCloseConnections: "idle",
-    return503OnClosing: true,
+    // What still comes over an open connection while the server drains is answered as always, by Ringwall, and told that
+    // the connection closes; Fastify's own refusal would be no problem document and have none of our headers.
+    return503OnClosing: false,
     exposeHeadRoutes: false,
     requestIdHeader: false,
     genReqId: () => uuidv7(guard.clock()),
