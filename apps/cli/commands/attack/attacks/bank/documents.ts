@@ -1,7 +1,7 @@
-import type { Attack } from "../attack.ts";
-import { read } from "../holders.ts";
-import { type Answer, type Ask, member, textOf } from "../http.ts";
-import type { Stage } from "../stage.ts";
+import type { Attack } from "../../attack.ts";
+import { read } from "../../holders.ts";
+import { type Answer, type Ask, member, textOf } from "../../http.ts";
+import type { Stage } from "../../stage.ts";
 
 const NOT_FOUND = { status: 404, code: "resource.not_found" } as const;
 const DENIED = { status: 403, code: "access.denied" } as const;
@@ -120,7 +120,7 @@ export const bankDocumentAttacks: readonly Attack[] = [
         "SELECT * FROM users WHERE name = 'O''Brien'; DROP TABLE users; --",
         "Use ${HOME} and {{name}} in the template; then rm -rf ./x && curl https://example.com",
         '<p onclick="x">HTML is a text as well &amp; stays one</p><script>alert(1)</script>',
-        "../../etc/passwd and ..\\..\\windows",
+        "../../../etc/passwd and ..\\..\\windows",
         " leading, trailing and \t tab \r\n lines \u{1F600} e\u0301 \u200d ",
         "\\u0041 \\x41 %27 %00 &#39;",
       ];

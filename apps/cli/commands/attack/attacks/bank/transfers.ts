@@ -1,8 +1,8 @@
 import { randomToken } from "ringwall/core";
-import type { Attack } from "../attack.ts";
-import { balanceOf, type Holder, keyedTransfer, losers, openHolder, transferAsk } from "../holders.ts";
-import { type Answer, member, portOf } from "../http.ts";
-import type { Stage } from "../stage.ts";
+import type { Attack } from "../../attack.ts";
+import { balanceOf, type Holder, keyedTransfer, losers, openHolder, transferAsk } from "../../holders.ts";
+import { type Answer, member, portOf } from "../../http.ts";
+import type { Stage } from "../../stage.ts";
 
 const NOT_FOUND = { status: 404, code: "resource.not_found" } as const;
 const INVALID = { status: 400, code: "request.invalid" } as const;
