@@ -67,16 +67,16 @@ export interface Answered {
 export type BankStage = Awaited<ReturnType<typeof bankStage>>;
 
 /** A clock that a test moves forward; contexts stay in the database's own time. */
-function movingClock(): { clock: Clock; advance(ms: number): void; nextStep(): void } {
-  let aheadMs = 0;
-  const clock = (): number => systemClock() + aheadMs;
+function movingClock(aheadMs: number): { clock: Clock; advance: (ms: number) => void; nextStep: () => void } {
+  let ahead = aheadMs;
+  const clock = (): number => systemClock() + ahead;
   return {
     clock,
     advance(ms) {
-      aheadMs += ms;
+      ahead += ms;
     },
     nextStep() {
-      aheadMs += STEP_MS - (clock() % STEP_MS);
+      ahead += STEP_MS - (clock() % STEP_MS);
     },
   };
 }
@@ -97,8 +97,8 @@ export async function bankDatabase(): Promise<TestDatabase> {
 }
 
 /** Ringwall over the test's database, with a clock that moves. Rates are out of the way; they have tests of their own. */
-export async function bankRingwall(at: TestDatabase, master = randomBytes(32)) {
-  const time = movingClock();
+export async function bankRingwall(at: TestDatabase, { master = randomBytes(32), aheadMs = 0 } = {}) {
+  const time = movingClock(aheadMs);
   const lines: string[] = [];
   const wide = { limit: 1_000_000, periodSeconds: 1, burst: 1_000_000 };
   const config = parseConfig(RingwallConfig, {

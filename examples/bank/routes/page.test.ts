@@ -47,7 +47,9 @@ test("style and script come with their own type, and hold no way around the poli
   const script = await stage.ask("GET", "/bank.js");
   expect(style.headers.get("content-type")).toBe("text/css; charset=utf-8");
   expect(script.headers.get("content-type")).toBe("text/javascript; charset=utf-8");
-  expect(script.text).not.toMatch(/innerHTML|outerHTML|insertAdjacent|document\.write|eval\(|new Function|localStorage/);
+  expect(script.text).not.toMatch(
+    /innerHTML|outerHTML|insertAdjacent|document\.write|eval\(|new Function|localStorage/,
+  );
 });
 
 test("every field of the page has a label, and every id that the script looks for is there", async () => {
