@@ -36,7 +36,12 @@ export async function startProxy(socketPath: string): Promise<Proxy> {
   let silent: "no" | "at once" | "after login" = "no";
   let heldBack = 0;
   const server = createServer((near) => {
-    const link: Link = { near, far: connect(socketPath), held: silent === "at once" ? [] : undefined, forgotten: false };
+    const link: Link = {
+      near,
+      far: connect(socketPath),
+      held: silent === "at once" ? [] : undefined,
+      forgotten: false,
+    };
     links.add(link);
     join(link, links, (from, bytes) => {
       if (silent === "after login" && from === near && QUERIES.has(bytes[0])) link.held ??= [];

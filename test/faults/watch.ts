@@ -10,10 +10,10 @@ interface Seen {
 }
 
 /**
- * The longest way to a refusal: 15 s until a silent connection is given up, once more because a transaction that was lost
- * is tried again, 5 s for a new connection, and each time the half second in which the pool looks.
+ * The longest way to a refusal: 15 s until a silent connection is given up, 5 s each for the password's connection and
+ * one's own, and the half second in which the pool looks.
  */
-const ANSWER_MS = 40_000;
+const ANSWER_MS = 30_000;
 
 /** Every answer of some clients, in order. */
 export class Watch {
