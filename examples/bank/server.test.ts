@@ -189,6 +189,7 @@ test("every route of the bank says who may come, and only signing in, the page a
     "GET /",
     "GET /bank.css",
     "GET /bank.js",
+    "GET /money.js",
     "POST /api/sign-in",
     "POST /api/sign-in/code",
   ]);
