@@ -22,6 +22,7 @@ import {
   type AuditEvent,
   assert,
   type Clock,
+  type ErrorCode,
   isUuid,
   type Logger,
   PLATFORM_TENANT,
@@ -38,11 +39,12 @@ export type Layer = 1 | 2 | 3 | 4 | 5;
 export interface RoutePolicy {
   /**
    * `public` needs no principal; `principal` needs a session; `permission` needs that permission too. `operator` is for
-   * the local administration socket alone, and `orOperator` lets it in beside those who hold the permission.
+   * the local administration socket alone; `principalOrOperator` and `orOperator` let it in beside the others.
    */
   readonly access:
     | "public"
     | "principal"
+    | "principalOrOperator"
     | "operator"
     | { readonly permission: Permission; readonly orOperator?: boolean };
   /** The lowest access tier that may come here. Default 0. */
@@ -54,6 +56,10 @@ export interface RoutePolicy {
   readonly body?: ZodType;
   /** The answer's shape, for the API description and for fast serialisation. */
   readonly output?: ZodType;
+  /** The status of success, for the API description. Default 200 with an output, 204 without. */
+  readonly status?: 200 | 201 | 204;
+  /** What the route's own work may refuse with, for the API description; what the steps refuse with follows by itself. */
+  readonly problems?: readonly ErrorCode[];
   readonly bodyBytesMax?: number;
   /** The named limit that is taken per address and, once known, per account. Default `api`. */
   readonly limit?: string;
@@ -253,13 +259,14 @@ function decideAccess(perimeter: Perimeter, exchange: Exchange): void {
   const { access } = policy;
   if (access === "public") return;
   if (operator) {
-    if (access === "operator" || (typeof access === "object" && access.orOperator === true)) return;
+    if (access === "operator" || access === "principalOrOperator") return;
+    if (typeof access === "object" && access.orOperator === true) return;
     throw new RingwallError("access.denied", { detail: { rule: "operator.not_a_person" } });
   }
   // Whoever comes over the network learns nothing of routes that are for the socket alone.
   if (access === "operator") throw new RingwallError("resource.not_found", { detail: { rule: "operator.only" } });
   if (principal === undefined) throw new RingwallError("identity.sign_in_required");
-  if (access === "principal") return;
+  if (access === "principal" || access === "principalOrOperator") return;
   if (isAdministrator(principal.role) && access.permission.startsWith("admin:")) perimeter.admitAdministration(visit);
   requirePermission(principal, access.permission);
 }

@@ -15,8 +15,17 @@ import {
   postgresDatabase,
   type Target,
 } from "./adapters/postgres/index.ts";
+import { RedisConfig } from "./adapters/redis/index.ts";
 import { createHasher, createIdentity, type Identity, IdentityConfig } from "./application/identity/index.ts";
-import { type Clock, type CounterStore, type Logger, Mode, type Recorder, SecretReference } from "./core/index.ts";
+import {
+  type Clock,
+  type CounterStore,
+  type Logger,
+  Mode,
+  type Recorder,
+  RingwallError,
+  SecretReference,
+} from "./core/index.ts";
 import { createFields, type Fields } from "./data/fields/index.ts";
 import {
   createKeys,
@@ -26,7 +35,7 @@ import {
   type MasterKey,
   recordedMasterId,
 } from "./data/keys/index.ts";
-import { createSecrets, type Secrets } from "./data/secrets/index.ts";
+import { createSecrets, type Secrets, SecretsConfig } from "./data/secrets/index.ts";
 import type { ContextSigner } from "./data/tenants/index.ts";
 import {
   type AuditReader,
@@ -66,11 +75,19 @@ export const RingwallConfig = z.strictObject({
       }),
     ])
     .prefault({ kind: "embedded" }),
+  /** Where rates are counted: in each process for itself, or in one Redis or Valkey for all nodes. */
+  counters: z
+    .discriminatedUnion("kind", [
+      z.strictObject({ kind: z.literal("memory") }),
+      RedisConfig.extend({ kind: z.literal("redis") }),
+    ])
+    .default({ kind: "memory" }),
   perimeter: PerimeterConfig.prefault({}),
   network: NetworkConfig.prefault({}),
   identity: IdentityConfig.prefault({}),
   /** Left out, the server keeps a software master key in its data directory; production names its own. */
   data: DataConfig.optional(),
+  secrets: SecretsConfig.prefault({}),
   monitoring: MonitoringConfig.prefault({}),
 });
 export type RingwallConfig = z.output<typeof RingwallConfig>;
@@ -84,8 +101,8 @@ export interface RingwallParts {
   readonly openMaster: (mayCreate: boolean) => Promise<MasterKey>;
   readonly log: Logger;
   readonly clock: Clock;
-  /** Where rates are counted; in this process when left out. */
-  readonly counters?: CounterStore;
+  /** The counters that the configuration names, opened; left out, rates are counted in this process. */
+  readonly counters?: CounterStore | undefined;
   /** The cookie that carries a session here; servers that share a host name need different ones. */
   readonly sessionCookie?: string;
 }
@@ -113,7 +130,7 @@ export async function createRingwall(config: RingwallConfig, parts: RingwallPart
   const { clock, log } = parts;
   const perimeter = createPerimeter(config.perimeter, {
     mode: config.mode,
-    counters: parts.counters ?? memoryCounters({ clock }),
+    counters: parts.counters ?? ownCounters(config, clock),
     clock,
   });
   const connections = await connect(config, parts);
@@ -176,6 +193,12 @@ export async function createRingwall(config: RingwallConfig, parts: RingwallPart
       }
     },
   };
+}
+
+/** Fails closed: what was to be counted for all nodes is never counted for one. */
+function ownCounters(config: RingwallConfig, clock: Clock): CounterStore {
+  if (config.counters.kind === "memory") return memoryCounters({ clock });
+  throw new RingwallError("config.invalid", { message: "counters are configured elsewhere, and were not opened" });
 }
 
 interface Connections {

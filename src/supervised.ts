@@ -15,7 +15,15 @@ import { join } from "node:path";
 import { z } from "zod";
 import { openMasterKeyFile, readPrivateFile } from "./adapters/files/index.ts";
 import { configuredTarget, type Target } from "./adapters/postgres/index.ts";
-import { type ErrorCode, type Logger, PlainSecret, parseConfig, RingwallError } from "./core/index.ts";
+import { connectRedis } from "./adapters/redis/index.ts";
+import {
+  type CounterStore,
+  type ErrorCode,
+  type Logger,
+  PlainSecret,
+  parseConfig,
+  RingwallError,
+} from "./core/index.ts";
 import type { MasterKey } from "./data/keys/index.ts";
 import { type ContextSigner, contextSigner } from "./data/tenants/index.ts";
 import { RingwallConfig } from "./ringwall.ts";
@@ -102,6 +110,43 @@ export function masterOpener(
       mayCreate,
       ...(runtime.uid === undefined ? {} : { uid: runtime.uid }),
     });
+}
+
+/** The counters that the configuration names; close them after everything that counts. */
+export interface OpenCounters {
+  /** Undefined where each process counts for itself. */
+  readonly counters: CounterStore | undefined;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the counters that the configuration names.
+ * @throws RingwallError `counters.unavailable` when they cannot be reached: a start without counters is no start.
+ */
+export async function openCounters(
+  { counters }: RingwallConfig,
+  { log, uid }: { readonly log: Logger; readonly uid: number | undefined },
+): Promise<OpenCounters> {
+  if (counters.kind === "memory") return { counters: undefined, close: async () => {} };
+  const { password: reference, caFile } = counters;
+  if (reference?.startsWith("file:") === false) {
+    throw new RingwallError("config.invalid", { message: "counters.password must be a file: reference" });
+  }
+  const connection = await connectRedis({
+    config: counters,
+    password: reference === undefined ? undefined : await readSecret(reference.slice("file:".length), uid),
+    ca: caFile === undefined ? undefined : await readAuthorities(caFile),
+    logger: log,
+  });
+  return connection;
+}
+
+async function readAuthorities(path: string): Promise<string> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (cause) {
+    throw new RingwallError("config.invalid", { message: `counters.caFile: ${path} cannot be read`, cause });
+  }
 }
 
 /** A password or key of Ringwall's own, from its 0600 file in the data directory. */

@@ -7,10 +7,13 @@ import { CommandFailed, EXIT, UsageError } from "./exit.ts";
 
 export type Method = "GET" | "POST" | "PUT" | "DELETE";
 
-/** Where the server is: the local admin socket, which only its owner can open, or an address with an API key. */
+/**
+ * Where the server is: the local admin socket, which only its owner can open, or an address with a credential. Without
+ * one nothing but signing in is open.
+ */
 export type Target =
   | { readonly kind: "socket"; readonly path: string }
-  | { readonly kind: "url"; readonly url: URL; readonly credential: () => PlainSecret | Promise<PlainSecret> };
+  | { readonly kind: "url"; readonly url: URL; readonly credential?: () => PlainSecret | Promise<PlainSecret> };
 
 export interface Client {
   /**
@@ -97,7 +100,9 @@ async function send(target: Target, method: Method, path: string, body: unknown,
     headers["content-type"] = "application/json";
     headers["content-length"] = String(payload.length);
   }
-  if (target.kind === "url") headers["authorization"] = `Bearer ${(await target.credential()).open()}`;
+  if (target.kind === "url" && target.credential !== undefined) {
+    headers["authorization"] = `Bearer ${(await target.credential()).open()}`;
+  }
   const limit = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS_MAX)]);
   // One request, one connection: a kept socket would keep the process alive.
   const common = { method, path, headers, signal: limit, agent: false as const };
@@ -149,15 +154,26 @@ function refusal(answer: Answer, json: unknown, target: Target): CommandFailed {
   }
   const { code, title, request_id: id } = problem.data;
   return new CommandFailed(printable(`${code}: ${title}${id === undefined ? "" : ` (request id ${id})`}`), {
-    wayOut: wayOut(answer.status),
+    wayOut: WAYS_OUT[code] ?? wayOut(answer.status),
     code,
   });
 }
 
+/** Where the code says more about the way out than the status does. */
+const WAYS_OUT: Readonly<Record<string, string>> = {
+  "access.step_up_required": `Sign in again ("ringwall sign-in"): a second factor counts for 15 minutes here.`,
+  "identity.sign_in_failed": "Check tenant, e-mail address, password and code; each code is good once.",
+  "identity.attempts_exhausted": "Wait 15 minutes, then sign in again.",
+  "identity.password_unacceptable":
+    "Choose 15 characters or more that are no name, no address and on no list of known ones.",
+  "identity.link_invalid": "Links are good once and for a time; ask for a new one.",
+  "secrets.not_rotatable": "Set one up in the configuration: secrets.rotations.",
+};
+
 function wayOut(status: number): string {
   switch (status) {
     case 401:
-      return "Check the credential file, and that the key was not revoked.";
+      return `Check the credential file; the session may be over: "ringwall sign-in".`;
     case 403:
       return "The credential does not carry the permission for this; the audit log says which one is missing.";
     case 404:

@@ -1,6 +1,7 @@
 import type { Clock } from "ringwall/core";
 import type { Client } from "./client.ts";
 import type { ExitCode } from "./exit.ts";
+import type { Ask } from "./terminal.ts";
 
 export { CommandFailed, EXIT, type ExitCode, UsageError } from "./exit.ts";
 
@@ -32,12 +33,18 @@ export interface Context {
   readonly stderr: (line: string) => void;
   /** True when a person reads stdout. What must not end in a file is printed only then. */
   readonly stdoutIsTerminal: boolean;
+  /** True when a person types at stdin. */
+  readonly stdinIsTerminal: boolean;
+  /** Asks for one line: a person at the terminal, or the next line of what was piped in. */
+  readonly ask: Ask;
   /** Reads stdin to its end. @throws CommandFailed beyond `bytesMax`. */
   readonly readStdin: (bytesMax: number) => Promise<string>;
   readonly clock: Clock;
   readonly machine: Machine;
   /** Opens the connection that `--data`, `--url` and `--credential` describe; no request is made yet. */
   readonly connect: (input: Input) => Client;
+  /** Opens a connection to `--url` (this machine's server unless given) for somebody who has no credential yet. */
+  readonly connectAnonymously: (origin: string | undefined) => Client;
   /** Aborted by the first Ctrl-C or SIGTERM. */
   readonly signal: AbortSignal;
   /** Aborted by the second: stop without waiting. */
@@ -82,7 +89,7 @@ export interface Command {
 export const CONNECTION_OPTIONS = {
   data: { value: "DIR", summary: "Data directory of the local server, whose admin socket is used" },
   url: { value: "URL", summary: "Talk to this server instead; needs --credential" },
-  credential: { value: "FILE", summary: "File (mode 0600) that holds the API key for --url" },
+  credential: { value: "FILE", summary: "File (mode 0600) with the credential that sign-in wrote, for --url" },
 } as const satisfies Record<string, Option>;
 
 export const JSON_OPTION = { json: { summary: "Print JSON, for programs" } } as const satisfies Record<string, Option>;

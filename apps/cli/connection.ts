@@ -16,6 +16,17 @@ export function connect(input: Input, machine: Machine, signal: AbortSignal): Cl
   return makeClient(target(input, machine), signal);
 }
 
+// What `ringwall start` serves at, when nothing else is said.
+const LOCAL_SERVER = "http://localhost:7400";
+
+/** A connection for somebody who is about to prove who they are. The local socket is not for that: it is an operator's. */
+export function connectAnonymously(origin: string | undefined, machine: Machine, signal: AbortSignal): Client {
+  return makeClient(
+    { kind: "url", url: serverUrl(origin ?? machine.settings["RINGWALL_URL"] ?? LOCAL_SERVER) },
+    signal,
+  );
+}
+
 function target(input: Input, machine: Machine): Target {
   const url = input.text("url") ?? (input.text("data") === undefined ? machine.settings["RINGWALL_URL"] : undefined);
   const credential = input.text("credential");
@@ -31,6 +42,6 @@ function target(input: Input, machine: Machine): Target {
 
 async function readCredential(file: string, uid: number): Promise<PlainSecret> {
   const text = (await readPrivateFile(file, { bytesMax: CREDENTIAL_BYTES_MAX, uid })).trim();
-  if (!CREDENTIAL_FORM.test(text)) throw new CommandFailed(`${file} does not hold one API key and nothing else`);
+  if (!CREDENTIAL_FORM.test(text)) throw new CommandFailed(`${file} does not hold one credential and nothing else`);
   return new PlainSecret(text);
 }

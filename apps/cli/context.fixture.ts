@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, onTestFinished } from "vitest";
-import type { Context, Machine } from "./command.ts";
-import { connect } from "./connection.ts";
+import { CommandFailed, type Context, type Machine } from "./command.ts";
+import { connect, connectAnonymously } from "./connection.ts";
 
 /** A context that keeps what a command says, on a machine of the test's choosing. */
 export interface Recorded {
@@ -36,10 +36,13 @@ export function recorded(machine: Partial<Machine> = {}, over: Partial<Context> 
     stdout: (line) => void out.push(line),
     stderr: (line) => void err.push(line),
     stdoutIsTerminal: false,
+    stdinIsTerminal: false,
+    ask: async (question) => await Promise.reject(new CommandFailed(`nobody answers: ${question}`)),
     readStdin: async () => await Promise.resolve(""),
     clock: () => Date.UTC(2026, 10, 24),
     machine: facts,
     connect: (input) => connect(input, facts, signal),
+    connectAnonymously: (origin) => connectAnonymously(origin, facts, signal),
     signal,
     forced: new AbortController().signal,
     ...over,

@@ -11,9 +11,10 @@ import { systemClock } from "ringwall/core";
 import type { Context, Machine } from "./command.ts";
 import { CommandFailed, EXIT } from "./command.ts";
 import { commands } from "./commands/index.ts";
-import { connect } from "./connection.ts";
+import { connect, connectAnonymously } from "./connection.ts";
 import { run } from "./run.ts";
 import { childEnvironment, readSettings } from "./settings.ts";
+import { type Ask, makeAsk } from "./terminal.ts";
 
 // `npm start` passes a Ctrl-C on although the terminal has sent it already, so a person's one key arrives twice.
 const SAME_KEY_MS = 700;
@@ -69,14 +70,22 @@ function context(): Context {
   // A reader that went away (`| head`) ends the output, not the program.
   process.stdout.on("error", () => {});
   process.stderr.on("error", () => {});
+  // Made when something is asked: whoever asks nothing must not wait for an input that nobody ends.
+  let ask: Ask | undefined;
   return {
     stdout: (line) => void process.stdout.write(`${line}\n`),
     stderr: (line) => void process.stderr.write(`${line}\n`),
     stdoutIsTerminal: isatty(1),
+    stdinIsTerminal: isatty(0),
+    ask: (question, hidden) => {
+      ask ??= makeAsk({ input: process.stdin, isTerminal: isatty(0), output: process.stderr, signal });
+      return ask(question, hidden);
+    },
     readStdin: (bytesMax) => readStdin(bytesMax, signal),
     clock: systemClock,
     machine: facts,
     connect: (input) => connect(input, facts, signal),
+    connectAnonymously: (origin) => connectAnonymously(origin, facts, signal),
     signal,
     forced,
   };
@@ -84,6 +93,8 @@ function context(): Context {
 
 try {
   process.exitCode = await run(commands, process.argv.slice(2), context());
+  // A pipe that its writer keeps open would keep this process too.
+  process.stdin.destroy();
 } catch (error) {
   // Only what is read before a command is chosen fails here: the settings.
   if (!(error instanceof CommandFailed)) throw error;

@@ -1,20 +1,26 @@
 /**
  * The server process, as the supervisor starts it: `main.ts <runtime file>`.
  */
-import { chmod, rm } from "node:fs/promises";
 import { createRingwall, type RingwallConfig } from "ringwall";
-import { createServer, register } from "ringwall/adapters/fastify";
 import { openSql } from "ringwall/adapters/postgres";
 import { RingwallError, systemClock } from "ringwall/core";
 import { checkSchema } from "ringwall/migrations";
 import { checkListener } from "ringwall/network";
 import { createLogger } from "ringwall/perimeter";
-import { masterOpener, type Runtime, readRuntime, readSigner, runSupervised, targetOf } from "ringwall/supervised";
-import { allRoutes } from "./routes/index.ts";
+import {
+  masterOpener,
+  openCounters,
+  type Runtime,
+  readRuntime,
+  readSigner,
+  runSupervised,
+  targetOf,
+} from "ringwall/supervised";
+import { createApi } from "./api.ts";
+import { finishRotations, openRotators, rotationsOf } from "./rotations.ts";
 import { startSequencer } from "./sequencer.ts";
 
 const PRIVATE_UMASK = 0o077;
-const SOCKET_MODE = 0o600;
 
 const log = createLogger({ write: (line) => void process.stdout.write(line), level: "info", clock: systemClock });
 
@@ -30,32 +36,36 @@ async function start(runtimeFile: string): Promise<() => Promise<void>> {
     await sql.destroy();
   }
   const signer = await readSigner(runtime);
+  const shared = await openCounters(config, { log, uid: runtime.uid });
   const parts = { signer, log, clock: systemClock };
   const openMaster = masterOpener(runtime, config);
-  const ringwall = await createRingwall(config, { ...parts, target, openMaster });
+  const ringwall = await createRingwall(config, { ...parts, target, openMaster, counters: shared.counters });
   const sequencer = await startSequencer(runtime, config, parts);
+  const rotators = await openRotators(
+    rotationsOf(config.secrets.rotations, config.mode === "development" && runtime.ports.bank !== null),
+    (role) => targetOf(runtime, config, role),
+  );
   let draining = false;
-  const services = { ringwall, publicOrigin: publicOrigin(runtime, config), draining: () => draining };
-  const routes = allRoutes(services);
-  const api = createServer(ringwall.guard);
-  const admin = createServer(ringwall.guard, { operator: true });
-  register(api, routes);
-  register(admin, routes);
-  await rm(runtime.adminSocket, { force: true });
-  await admin.listen({ path: runtime.adminSocket });
-  await chmod(runtime.adminSocket, SOCKET_MODE);
-  await api.listen({ host, port: runtime.ports.api });
+  const services = {
+    ringwall,
+    publicOrigin: publicOrigin(runtime, config),
+    draining: () => draining,
+    rotators,
+  };
+  const api = await createApi(services, { host, port: runtime.ports.api, adminSocket: runtime.adminSocket });
+  // In the background: a place that is slow to answer must not keep the server from serving.
+  const finishing = finishRotations(ringwall.secrets, rotators, log);
   return async () => {
     draining = true;
     await api.close();
-    await admin.close();
+    await finishing;
     await ringwall.close();
+    await shared.close();
     // Last, so that what the others recorded while they ended is signed too.
     await sequencer.stop();
   };
 }
 
-/** Both loopback addresses for the default, so that `localhost` works whichever of them a client tries first. */
 function listenHost({ mode, network }: RingwallConfig): string {
   if (network.tls !== undefined) {
     throw new RingwallError("config.invalid", {
@@ -63,7 +73,7 @@ function listenHost({ mode, network }: RingwallConfig): string {
     });
   }
   checkListener({ mode, host: network.host, tls: false, declaredProxy: network.declaredProxy });
-  return network.host === "127.0.0.1" ? "localhost" : network.host;
+  return network.host;
 }
 
 function publicOrigin(runtime: Runtime, { mode, perimeter }: RingwallConfig): string {

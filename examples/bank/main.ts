@@ -3,10 +3,11 @@
  * whose password it fetches from the secret store whenever a connection is made.
  */
 import { createRingwall } from "ringwall";
+import { addressesOf, listenOn } from "ringwall/adapters/fastify";
 import { postgresDatabase } from "ringwall/adapters/postgres";
 import { PLATFORM_TENANT, RingwallError, systemClock } from "ringwall/core";
 import { createLogger } from "ringwall/perimeter";
-import { masterOpener, readRuntime, readSigner, runSupervised, targetOf } from "ringwall/supervised";
+import { masterOpener, openCounters, readRuntime, readSigner, runSupervised, targetOf } from "ringwall/supervised";
 import { PASSWORD_SECRET, takeOverPassword } from "./password.ts";
 import { type SeededBank, seed } from "./seed.ts";
 import { createBank, SESSION_COOKIE } from "./server.ts";
@@ -24,7 +25,8 @@ async function start(runtimeFile: string): Promise<() => Promise<void>> {
   const signer = await readSigner(runtime);
   const target = await targetOf(runtime, config, "ringwall_app");
   const openMaster = masterOpener(runtime, config);
-  const parts = { target, signer, openMaster, log, clock, sessionCookie: SESSION_COOKIE };
+  const shared = await openCounters(config, { log, uid: runtime.uid });
+  const parts = { target, signer, openMaster, log, clock, counters: shared.counters, sessionCookie: SESSION_COOKIE };
   const ringwall = await createRingwall(config, parts);
   await takeOverPassword(ringwall.secrets, runtime, `${ROLE}.password`);
   const actor = { type: "service", tenant: PLATFORM_TENANT, name: "bank" } as const;
@@ -34,13 +36,13 @@ async function start(runtimeFile: string): Promise<() => Promise<void>> {
   const publicOrigin = `http://localhost:${api}`;
   const bank: SeededBank = { ringwall, database, clock, publicOrigin, draining: () => draining };
   await seed(bank, config.mode, runtime);
-  const app = createBank(bank);
-  await app.listen({ host: "localhost", port });
+  const app = await listenOn(() => createBank(bank), { addresses: addressesOf("localhost"), port });
   return async () => {
     draining = true;
     await app.close();
     await database.close();
     await ringwall.close();
+    await shared.close();
   };
 }
 

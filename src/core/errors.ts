@@ -35,6 +35,7 @@ export const ERROR_CODES = {
   "secrets.not_found": { status: 404, title: "Not found." },
   "secrets.expired": { status: 404, title: "Not found." },
   "secrets.invalid": { status: 400, title: "The secret's name or value is not acceptable." },
+  "secrets.not_rotatable": { status: 409, title: "No rotation is set up for a secret of that name." },
   "secrets.rotation_running": { status: 409, title: "This secret is being rotated. Try again shortly." },
   "secrets.rotation_failed": { status: 502, title: "The rotation did not finish. The next one finishes it." },
   "database.unavailable": { status: 503, title: "The service is not available. Try again shortly." },

@@ -23,6 +23,7 @@ export const AUDIT_ACTIONS = [
   "factor.reset",
   "session.created",
   "session.stepped_up",
+  "session.listed",
   "session.revoked",
   "sign_in.failed",
   "sign_in.locked",

@@ -56,6 +56,18 @@ function countingContract(make: () => CounterStoreUnderTest | Promise<CounterSto
     expect((await store.take([one])).allowed).toBe(false);
   });
 
+  test("a clock that is set back refuses nobody for longer than a bucket takes to recover", async () => {
+    const { store, advance } = await make();
+    const [short, long] = [{ ...bucket(60, 1), periodMs: HOUR }, bucket(1, 2)];
+    await store.take([short, long]);
+    await store.take([long]);
+    // Further back than the burst of the one, not of the other.
+    await advance(-HOUR / 2);
+    expect((await store.take([short])).allowed).toBe(true);
+    expect((await store.take([short])).allowed).toBe(false);
+    expect((await store.take([long])).retryAfterMs).toBeLessThanOrEqual(1.5 * HOUR);
+  });
+
   test("a refusal costs nothing: waiting as told is enough however often one asked", async () => {
     const { store, advance } = await make();
     const one = bucket(1, 1);

@@ -20,6 +20,13 @@ export function postmasterOf(pgdata: string): number | undefined {
   return Number.isSafeInteger(pid) && pid > 1 && workIn(pgdata).includes(pid) ? pid : undefined;
 }
 
+/** Sends a signal to every PostgreSQL process of a data folder, the postmaster first so that it replaces none. */
+export function signalAll(pgdata: string, name: NodeJS.Signals): void {
+  const postmaster = postmasterOf(pgdata);
+  if (postmaster !== undefined) signal(postmaster, name);
+  for (const pid of backendsOf(pgdata)) signal(pid, name);
+}
+
 /** All PostgreSQL processes of a data folder but the postmaster: sessions, and those that write in the background. */
 export function backendsOf(pgdata: string): readonly number[] {
   const postmaster = postmasterOf(pgdata);

@@ -92,12 +92,14 @@ async function untilDone(bank: HttpClient, ledger: Ledger, { amount, from, key, 
   throw new Error(`key ${key} has no outcome after ${OUTCOME_MS} ms`);
 }
 
+/** A connection that was refused or lost. @throws Error for anything else: an answer that never comes is a hang. */
 function lost(error: unknown): string {
-  return error instanceof Error && "code" in error ? String(error.code) : String(error);
+  if (error instanceof Error && "code" in error) return String(error.code);
+  throw error;
 }
 
-/** A refusal that passes. @throws Error for any other: nothing but 503 may come of a fault. */
+/** A refusal that passes. @throws Error for any other: nothing but a 503 with its code may come of a fault. */
 function passing({ code, status, text }: Reply): string {
-  if (status === 503) return `503 ${code ?? text}`;
+  if (status === 503 && code !== undefined) return `503 ${code}`;
   throw new Error(`a fault must not become ${status}: ${text}`);
 }

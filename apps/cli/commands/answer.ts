@@ -3,7 +3,7 @@ import { printable } from "../client.ts";
 import type { Context, Input, Option } from "../command.ts";
 import { CommandFailed } from "../command.ts";
 
-/** The platform's operators name a tenant; a tenant's own credential reaches its own tenant whatever is named. */
+/** Over the local socket a tenant has to be named; a credential reaches its own tenant and no other. */
 export const TENANT_OPTION = {
   tenant: { value: "ID", summary: "The tenant; the credential's own unless given" },
 } as const satisfies Record<string, Option>;

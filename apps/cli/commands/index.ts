@@ -4,18 +4,23 @@
  * @module
  */
 import type { Command } from "../command.ts";
+import { attackCommand } from "./attack/command.ts";
 import { tailAudit } from "./audit/tail.ts";
 import { verifyAuditLog } from "./audit/verify.ts";
+import { enrolAdministrator } from "./bootstrap/enrol.ts";
 import { reissueBootstrap } from "./bootstrap/reissue.ts";
 import { completion } from "./completion.ts";
 import { doctor } from "./doctor/index.ts";
 import { init } from "./init.ts";
+import { acceptInvitation } from "./invitations/accept.ts";
 import { migrateCommand } from "./migrate.ts";
 import { listSecrets } from "./secrets/list.ts";
 import { rotateSecret } from "./secrets/rotate.ts";
 import { setSecret } from "./secrets/set.ts";
 import { listSessions } from "./sessions/list.ts";
 import { revokeSession } from "./sessions/revoke.ts";
+import { signIn } from "./sign-in.ts";
+import { signOut } from "./sign-out.ts";
 import { start } from "./start/index.ts";
 import { createTenant } from "./tenants/create.ts";
 import { listTenants } from "./tenants/list.ts";
@@ -28,9 +33,13 @@ export const commands: readonly Command[] = [
   doctor,
   migrateCommand,
   reissueBootstrap,
+  enrolAdministrator,
+  signIn,
+  signOut,
   listTenants,
   createTenant,
   inviteUser,
+  acceptInvitation,
   listSessions,
   revokeSession,
   listSecrets,
@@ -38,6 +47,7 @@ export const commands: readonly Command[] = [
   rotateSecret,
   verifyAuditLog,
   tailAudit,
+  attackCommand,
   version,
   completion(() => commands),
 ];

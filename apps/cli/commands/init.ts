@@ -76,6 +76,9 @@ export default {
 ${open}
 ${rows.map((row) => `${prefix}${row}`).join("\n")}
 ${close}
+
+  // Where rates are counted: in each process for itself, or for all nodes in one Redis or Valkey.
+  // counters: { kind: "redis", url: "rediss://counters.internal:6379", password: "file:/etc/ringwall/secrets/redis.password" },
 };
 `;
 }

@@ -1,32 +1,35 @@
-import { Answer, route, signedInAnswer } from "ringwall/adapters/fastify";
+import { route, signedInAnswer } from "ringwall/adapters/fastify";
 import { requests } from "ringwall/application/identity";
-import { linkAnswer, originOf, type Routes } from "./services.ts";
+import { Link, linkAnswer, SignedIn } from "./answers.ts";
+import { entrance, originOf, type Routes } from "./services.ts";
 
 /** How the platform's first administrator comes to be: a link from the local socket, used once. */
-export const bootstrap: Routes = (services) => {
-  const { identity } = services.ringwall;
-  return [
-    route(
-      "POST",
-      "/v1/bootstrap/links",
-      {
-        access: "operator",
-        summary: "Makes the link for the first administrator; the old one dies.",
-        tag: "bootstrap",
-      },
-      async () => new Answer(201, linkAnswer(services, "bootstrap", await identity.issueBootstrap())),
-    ),
-    route(
-      "POST",
-      "/v1/bootstrap",
-      {
-        access: "public",
-        body: requests.redeemBootstrap,
-        limit: "sign-in",
-        summary: "Enrols the first administrator with the token of the link.",
-        tag: "bootstrap",
-      },
-      async ({ body, exchange }) => signedInAnswer(exchange, await identity.redeemBootstrap(body, originOf(exchange))),
-    ),
-  ];
-};
+export const bootstrap: Routes = (services) => [
+  route(
+    "POST",
+    "/v1/bootstrap/links",
+    {
+      access: "operator",
+      output: Link,
+      status: 201,
+      problems: ["resource.conflict"],
+      summary: "Makes the link for the first administrator; the old one dies.",
+      tag: "bootstrap",
+    },
+    async () => linkAnswer(services(), "bootstrap", await services().ringwall.identity.issueBootstrap()),
+  ),
+  route(
+    "POST",
+    "/v1/bootstrap",
+    {
+      ...entrance,
+      body: requests.redeemBootstrap,
+      output: SignedIn,
+      problems: ["identity.link_invalid", "identity.password_unacceptable", "identity.overloaded"],
+      summary: "Enrols the first administrator with the token of the link.",
+      tag: "bootstrap",
+    },
+    async ({ body, exchange }) =>
+      signedInAnswer(exchange, await services().ringwall.identity.redeemBootstrap(body, originOf(exchange))),
+  ),
+];

@@ -6,8 +6,10 @@
 import type { RouteDefinition } from "ringwall/adapters/fastify";
 import { auditEvents } from "./audit-events.ts";
 import { bootstrap } from "./bootstrap.ts";
+import { description } from "./description.ts";
 import { health } from "./health.ts";
 import { invitations } from "./invitations.ts";
+import { recoveries } from "./recoveries.ts";
 import { secrets } from "./secrets.ts";
 import type { Services } from "./services.ts";
 import { sessions } from "./sessions.ts";
@@ -17,9 +19,10 @@ import { users } from "./users.ts";
 
 export type { Services } from "./services.ts";
 
-/** Every route there is, for the API's port and the local socket alike. */
-export function allRoutes(services: Services): readonly RouteDefinition[] {
-  return [health, bootstrap, signIn, sessions, tenants, invitations, users, secrets, auditEvents].flatMap((routes) =>
-    routes(services),
-  );
+const RESOURCES = [health, bootstrap, signIn, sessions, tenants, invitations, recoveries, users, secrets, auditEvents];
+
+/** Every route there is, for the API's port and the local socket alike. Services are asked for when a handler runs. */
+export function allRoutes(services: () => Services): readonly RouteDefinition[] {
+  const routes = RESOURCES.flatMap((resource) => resource(services));
+  return [...routes, description(routes)];
 }

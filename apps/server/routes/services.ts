@@ -1,37 +1,37 @@
 import type { Ringwall } from "ringwall";
 import type { RouteDefinition } from "ringwall/adapters/fastify";
 import type { Origin } from "ringwall/application/identity";
-import { isoTime } from "ringwall/core";
+import type { Rotator } from "ringwall/data/secrets";
 import type { Exchange } from "ringwall/pipeline";
 
-/** What routes need. Each resource's file is a function of this to its routes. */
+/** What routes need while they answer. */
 export interface Services {
   readonly ringwall: Ringwall;
   /** Where people reach this server: links start with it. Never taken from a request. */
   readonly publicOrigin: string;
   /** True while the process ends: it still answers, and balancers should send nothing new. */
   readonly draining: () => boolean;
+  /** How secrets of the global scope are rotated, by name. A secret that is not here cannot be. */
+  readonly rotators: ReadonlyMap<string, Rotator>;
 }
+
+/**
+ * Each resource's file is a function of this to its routes. Services are asked for when a handler runs, so that the API
+ * can be described without a database.
+ */
+export type Routes = (services: () => Services) => readonly RouteDefinition[];
 
 /** How old a second factor may be for acts that change who may do what: a stolen session must not be enough. */
 export const FRESH_SECONDS = 900;
 
-export type Routes = (services: Services) => readonly RouteDefinition[];
+/** No body of these routes is longer: a password of 1,024 characters, each escaped, is 6 KiB. */
+export const SMALL_BODY_BYTES = 16_384;
+
+/** What every route in which somebody proves who they are has in common. */
+export const entrance = { access: "public", limit: "sign-in", bodyBytesMax: SMALL_BODY_BYTES } as const;
 
 /** Where a request came from, for sessions and audit. */
 export function originOf({ id, visit }: Exchange): Origin {
   const { userAgent } = visit.header;
   return { address: visit.client.address, requestId: id, ...(userAgent === undefined ? {} : { userAgent }) };
-}
-
-/** A link whose token stands in the fragment, which browsers send to nobody. */
-export function linkAnswer(
-  services: Services,
-  page: "bootstrap" | "invitation" | "recovery",
-  issued: { readonly token: { open(): string }; readonly expiresMs: number },
-): { link: string; expires_at: string } {
-  return {
-    link: `${services.publicOrigin}/${page}#${issued.token.open()}`,
-    expires_at: isoTime(issued.expiresMs),
-  };
 }

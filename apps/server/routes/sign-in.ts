@@ -1,70 +1,66 @@
 import { route, signedInAnswer, signedOutAnswer } from "ringwall/adapters/fastify";
 import { requests } from "ringwall/application/identity";
+import { Enrolment, enrolmentAnswer, SignedIn } from "./answers.ts";
 import { caller } from "./caller.ts";
-import { originOf, type Routes } from "./services.ts";
+import { entrance, originOf, type Routes } from "./services.ts";
+
+const step = { ...entrance, tag: "sign-in" } as const;
+const answersStep = {
+  ...step,
+  output: SignedIn,
+  problems: ["identity.sign_in_failed", "identity.sign_in_required", "identity.attempts_exhausted"],
+} as const;
 
 /** Signing in, in its steps, and signing out. */
-export const signIn: Routes = ({ ringwall: { identity } }) => [
+export const signIn: Routes = (services) => [
   route(
     "POST",
     "/v1/sign-in",
     {
-      access: "public",
+      ...step,
       body: requests.signIn,
-      limit: "sign-in",
+      output: SignedIn,
+      problems: ["identity.sign_in_failed", "identity.overloaded"],
       summary: "Gives tenant, address and password.",
-      tag: "sign-in",
     },
-    async ({ body, exchange }) => signedInAnswer(exchange, await identity.signIn(body, originOf(exchange))),
+    async ({ body, exchange }) =>
+      signedInAnswer(exchange, await services().ringwall.identity.signIn(body, originOf(exchange))),
   ),
   route(
     "POST",
     "/v1/sign-in/code",
-    {
-      access: "public",
-      body: requests.loginCode,
-      limit: "sign-in",
-      summary: "Gives the second factor's code.",
-      tag: "sign-in",
-    },
-    async ({ body, exchange }) =>
-      signedInAnswer(exchange, await identity.giveCode(body.login, body.code, originOf(exchange))),
+    { ...answersStep, body: requests.loginCode, summary: "Gives the second factor's code." },
+    async ({ body: { code, login }, exchange }) =>
+      signedInAnswer(exchange, await services().ringwall.identity.giveCode(login, code, originOf(exchange))),
   ),
   route(
     "POST",
     "/v1/sign-in/enrolment",
     {
-      access: "public",
+      ...step,
       body: requests.loginEnrolment,
-      limit: "sign-in",
+      output: Enrolment,
+      problems: ["identity.sign_in_required"],
       summary: "Begins setting up a second factor.",
-      tag: "sign-in",
     },
-    async ({ body }) => {
-      const { base32, uri } = await identity.beginLoginEnrolment(body.login);
-      // The one time the seed is told: the person's authenticator needs it.
-      return { uri: uri.open(), secret: base32.open() };
-    },
+    async ({ body }) => enrolmentAnswer(await services().ringwall.identity.beginLoginEnrolment(body.login)),
   ),
   route(
     "POST",
     "/v1/sign-in/enrolment/confirm",
-    {
-      access: "public",
-      body: requests.loginCode,
-      limit: "sign-in",
-      summary: "Finishes setting up a second factor.",
-      tag: "sign-in",
-    },
-    async ({ body, exchange }) =>
-      signedInAnswer(exchange, await identity.confirmLoginEnrolment(body.login, body.code, originOf(exchange))),
+    { ...answersStep, body: requests.loginCode, summary: "Finishes setting up a second factor." },
+    async ({ body: { code, login }, exchange }) =>
+      signedInAnswer(
+        exchange,
+        await services().ringwall.identity.confirmLoginEnrolment(login, code, originOf(exchange)),
+      ),
   ),
   route(
     "DELETE",
     "/v1/session",
     { access: "principal", summary: "Signs out.", tag: "sign-in" },
     async ({ exchange }) => {
-      await identity.signOut(caller(exchange));
+      await services().ringwall.identity.signOut(caller(exchange));
       return signedOutAnswer(exchange);
     },
   ),

@@ -1,60 +1,98 @@
 import { Answer, route } from "ringwall/adapters/fastify";
 import { requests, type TenantAuthority } from "ringwall/application/identity";
 import { TenantIdText } from "ringwall/application/input";
+import { isoTime } from "ringwall/core";
 import type { Exchange } from "ringwall/pipeline";
 import { z } from "zod";
+import { DONE, Link, linkAnswer, list, Time } from "./answers.ts";
 import { caller } from "./caller.ts";
-import { FRESH_SECONDS, linkAnswer, type Routes } from "./services.ts";
+import { FRESH_SECONDS, type Routes, SMALL_BODY_BYTES } from "./services.ts";
 
 const Id = z.strictObject({ id: TenantIdText });
-const manage = {
-  access: { permission: "tenant:manage", orOperator: true },
-  stepUpSeconds: FRESH_SECONDS,
-  tag: "tenants",
-} as const;
+const read = { access: { permission: "tenant:manage", orOperator: true }, tag: "tenants" } as const;
+const manage = { ...read, stepUpSeconds: FRESH_SECONDS, bodyBytesMax: SMALL_BODY_BYTES } as const;
+
+const Tenant = z.strictObject({ id: TenantIdText, name: z.string(), status: z.string(), created_at: Time });
 
 /** The register of tenants, kept by the platform's owners and by the local operator. */
-export const tenants: Routes = (services) => {
-  const { identity } = services.ringwall;
-  return [
-    route(
-      "POST",
-      "/v1/tenants",
-      { ...manage, body: requests.createTenant, summary: "Makes a tenant." },
-      async ({ body, exchange }) => {
-        const id = await identity.createTenant(authority(exchange), body);
-        return new Answer(201, { id, name: body.name });
-      },
-    ),
-    route(
-      "POST",
-      "/v1/tenants/:id/owner-invitations",
-      { ...manage, params: Id, body: requests.inviteFirstOwner, summary: "Invites a new tenant's first owner." },
-      async ({ body, exchange, params }) => {
-        const issued = await identity.inviteFirstOwner(authority(exchange), params.id, body.email);
-        return new Answer(201, linkAnswer(services, "invitation", issued));
-      },
-    ),
-    route(
-      "POST",
-      "/v1/tenants/:id/suspend",
-      { ...manage, params: Id, summary: "Suspends a tenant: nobody in it may act." },
-      async ({ exchange, params }) => {
-        await identity.suspendTenant(authority(exchange), params.id);
-        return new Answer(204, undefined);
-      },
-    ),
-    route(
-      "POST",
-      "/v1/tenants/:id/resume",
-      { ...manage, params: Id, summary: "Ends a suspension." },
-      async ({ exchange, params }) => {
-        await identity.resumeTenant(authority(exchange), params.id);
-        return new Answer(204, undefined);
-      },
-    ),
-  ];
-};
+export const tenants: Routes = (services) => [
+  route(
+    "GET",
+    "/v1/tenants",
+    {
+      ...read,
+      query: z.strictObject({ after: TenantIdText.optional() }),
+      output: list(Tenant),
+      summary: "Lists the tenants by id, 200 at a time.",
+    },
+    async ({ exchange, query }) => {
+      const views = await services().ringwall.identity.listTenants(authority(exchange), query.after);
+      return {
+        items: views.map(({ createdMs, id, name, status }) => ({ id, name, status, created_at: isoTime(createdMs) })),
+      };
+    },
+  ),
+  route(
+    "POST",
+    "/v1/tenants",
+    {
+      ...manage,
+      body: requests.createTenant,
+      output: z.strictObject({ id: TenantIdText, name: z.string() }),
+      status: 201,
+      problems: ["resource.conflict"],
+      summary: "Makes a tenant.",
+    },
+    async ({ body, exchange }) => {
+      const id = await services().ringwall.identity.createTenant(authority(exchange), body);
+      return new Answer(201, { id, name: body.name });
+    },
+  ),
+  route(
+    "POST",
+    "/v1/tenants/:id/owner-invitations",
+    {
+      ...manage,
+      params: Id,
+      body: requests.inviteFirstOwner,
+      output: Link,
+      status: 201,
+      problems: ["resource.conflict"],
+      summary: "Invites a new tenant's first owner.",
+    },
+    async ({ body, exchange, params }) => {
+      const issued = await services().ringwall.identity.inviteFirstOwner(authority(exchange), params.id, body.email);
+      return linkAnswer(services(), "invitation", issued);
+    },
+  ),
+  ...suspensions(services),
+];
+
+const suspensions: Routes = (services) => [
+  route(
+    "POST",
+    "/v1/tenants/:id/suspend",
+    {
+      ...manage,
+      params: Id,
+      problems: ["resource.conflict"],
+      summary: "Suspends a tenant: nobody in it may act.",
+    },
+    async ({ exchange, params }) => {
+      await services().ringwall.identity.suspendTenant(authority(exchange), params.id);
+      return DONE;
+    },
+  ),
+  route(
+    "POST",
+    "/v1/tenants/:id/resume",
+    { ...manage, params: Id, problems: ["resource.conflict"], summary: "Ends a suspension." },
+    async ({ exchange, params }) => {
+      await services().ringwall.identity.resumeTenant(authority(exchange), params.id);
+      return DONE;
+    },
+  ),
+];
 
 /** The socket acts as a named capability, everybody else as themselves. */
 export function authority(exchange: Exchange): TenantAuthority {

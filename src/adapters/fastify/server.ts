@@ -45,10 +45,10 @@ export interface ServerOptions {
  * errors included, carries the security headers and the request id; errors are `application/problem+json`.
  */
 export function createServer(guard: Guard, options: ServerOptions = {}): FastifyInstance {
-  const app = Fastify(serverOptions(guard));
+  const operator = options.operator === true;
+  const app = Fastify(serverOptions(guard, operator));
   const arrival = guard.steps.filter((step) => step.phase === "arrival");
   const input = guard.steps.filter((step) => step.phase === "input");
-  const operator = options.operator === true;
 
   // Fastify wants decorated references declared before they are set, so that requests keep one hidden class.
   app.decorateRequest("exchange", null as unknown as Exchange);
@@ -76,7 +76,7 @@ export function createServer(guard: Guard, options: ServerOptions = {}): Fastify
   return app;
 }
 
-function serverOptions(guard: Guard): FastifyHttpOptions<Server> {
+function serverOptions(guard: Guard, operator: boolean): FastifyHttpOptions<Server> {
   return {
     logger: false,
     bodyLimit: guard.bodyBytesMax,
@@ -84,16 +84,20 @@ function serverOptions(guard: Guard): FastifyHttpOptions<Server> {
     connectionTimeout: 0,
     keepAliveTimeout: KEEP_ALIVE_MS,
     forceCloseConnections: "idle",
-    return503OnClosing: true,
+    // What still comes over an open connection while the server drains is answered as always, by Ringwall, and told that
+    // the connection closes; Fastify's own refusal would be no problem document and have none of our headers.
+    return503OnClosing: false,
     exposeHeadRoutes: false,
     requestIdHeader: false,
     genReqId: () => uuidv7(guard.clock()),
     http: { maxHeaderSize: HEADER_BYTES_MAX, insecureHTTPParser: false },
     routerOptions: { maxParamLength: PARAM_CHARS_MAX, caseSensitive: true, ignoreTrailingSlash: false },
-    clientErrorHandler: (error, socket) => answerUnparsed(error, socket, guard),
+    clientErrorHandler: (error, socket) => answerUnparsed(error, socket, guard, operator),
     frameworkErrors: (error, request, reply) => {
-      // Before hooks ran: the router refused the address itself.
-      request.exchange ??= arrive(request, guard, false);
+      // The router refused the address itself: no hook runs for it, neither before nor after.
+      request.exchange ??= arrive(request, guard, operator);
+      putFields(reply, guard.headersFor(request.exchange));
+      reply.raw.once("finish", () => complete(request.exchange, reply, guard));
       void sendProblem(asRingwallError(error), request, reply);
     },
   };
@@ -110,15 +114,23 @@ function arrive(request: FastifyRequest, guard: Guard, operator: boolean): Excha
     tls: "encrypted" in raw.socket,
     route: policy.limit,
   });
+  const route = request.routeOptions.url ?? "(none)";
+  return newExchange(guard, { visit, authorization: raw.headers.authorization, policy, route, operator });
+}
+
+type Arrived = Pick<Exchange, "visit" | "authorization" | "policy" | "route" | "operator">;
+
+function newExchange({ sessionCookie }: Guard, arrived: Arrived): Exchange {
+  const { authorization, operator, policy, route, visit } = arrived;
   return {
     id: visit.requestId,
     visit,
-    authorization: raw.headers.authorization,
+    authorization,
     policy,
-    route: request.routeOptions.url ?? "(none)",
+    route,
     principal: undefined,
     operator,
-    sessionCookie: guard.sessionCookie,
+    sessionCookie,
     tier: 0,
     nonce: undefined,
     params: undefined,
@@ -189,35 +201,49 @@ function sendProblem(error: RingwallError, request: FastifyRequest, reply: Fasti
 
 function finish(app: FastifyInstance, guard: Guard): void {
   app.addHook("onSend", (request, reply, payload, done) => {
-    const fields = guard.headersFor(request.exchange);
-    for (let index = 0; index + 1 < fields.length; index += 2) {
-      void reply.header(fields[index] ?? "", fields[index + 1] ?? "");
-    }
+    putFields(reply, guard.headersFor(request.exchange));
     done(null, payload);
   });
   app.addHook("onResponse", (request, reply, done) => {
-    const length = Number(reply.getHeader("content-length"));
-    guard.completed(request.exchange, {
-      status: reply.statusCode,
-      bytes: Number.isFinite(length) ? length : 0,
-      error: failures.get(request.exchange),
-    });
+    complete(request.exchange, reply, guard);
     done();
   });
 }
 
-/** Bytes that are not HTTP never become a request; they get a plain answer and the connection is closed. */
-function answerUnparsed(error: Error & { code?: string }, socket: Socket, guard: Guard): void {
+function putFields(reply: FastifyReply, fields: readonly string[]): void {
+  for (let index = 0; index + 1 < fields.length; index += 2) {
+    void reply.header(fields[index] ?? "", fields[index + 1] ?? "");
+  }
+}
+
+function complete(exchange: Exchange, reply: FastifyReply, guard: Guard): void {
+  const length = Number(reply.getHeader("content-length"));
+  const bytes = Number.isFinite(length) ? length : 0;
+  guard.completed(exchange, { status: reply.statusCode, bytes, error: failures.get(exchange) });
+}
+
+/** Bytes that are not HTTP never become a request; they get an answer with every field, and the connection is closed. */
+function answerUnparsed(error: Error & { code?: string }, socket: Socket, guard: Guard, operator: boolean): void {
   if (!socket.writable || error.code === "ECONNRESET") {
     socket.destroy();
     return;
   }
-  const refusal =
-    asRingwallError(error).code === "internal" ? new RingwallError("request.malformed") : asRingwallError(error);
-  const body = JSON.stringify(problem(refusal, uuidv7(guard.clock())));
-  socket.end(
-    `HTTP/1.1 ${refusal.status} Refused\r\ncontent-type: application/problem+json\r\n` +
-      "cache-control: no-store\r\nx-content-type-options: nosniff\r\nconnection: close\r\n" +
-      `content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
-  );
+  const found = asRingwallError(error);
+  const refusal = found.code === "internal" ? new RingwallError("request.malformed", { cause: error }) : found;
+  const visit = guard.open({
+    method: "",
+    target: "",
+    rawHeaders: [],
+    socketAddress: socket.remoteAddress,
+    tls: "encrypted" in socket,
+  });
+  const route = "(none)";
+  const exchange = newExchange(guard, { visit, authorization: undefined, policy: NO_ROUTE, route, operator });
+  const body = JSON.stringify(problem(refusal, exchange.id));
+  const length = String(Buffer.byteLength(body));
+  const own = ["content-type", "application/problem+json", "connection", "close", "content-length", length];
+  const fields = [...own, ...guard.headersFor(exchange)];
+  const lines = fields.flatMap((name, index) => (index % 2 === 0 ? [`${name}: ${fields[index + 1] ?? ""}\r\n`] : []));
+  socket.end(`HTTP/1.1 ${refusal.status} Refused\r\n${lines.join("")}\r\n${body}`);
+  guard.completed(exchange, { status: refusal.status, bytes: body.length, error: refusal });
 }

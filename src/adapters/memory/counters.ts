@@ -67,7 +67,7 @@ export function memoryCounters(options: { clock: Clock; bucketsMax?: number }): 
         if (bucket === undefined) continue;
         assert(isUsable(buckets, bucket, index), "buckets have distinct, short keys and positive limits");
         const unit = unitMicros(bucket);
-        const next = Math.max(cells.get(bucket.key)?.arrivalMicros ?? 0, nowMicros) + unit;
+        const next = arrivalAt(cells.get(bucket.key), nowMicros, unit * bucket.burst) + unit;
         // How far ahead of its pace the bucket would be, against how far it may be.
         const room = nowMicros + unit * bucket.burst - next;
         if (-room > waitMicros) {
@@ -91,11 +91,21 @@ export function memoryCounters(options: { clock: Clock; bucketsMax?: number }): 
       }
       for (const bucket of buckets) {
         const cell = cells.get(bucket.key);
-        write(bucket.key, cell, Math.max(cell?.arrivalMicros ?? 0, nowMicros) + unitMicros(bucket), nowMicros);
+        const unit = unitMicros(bucket);
+        write(bucket.key, cell, arrivalAt(cell, nowMicros, unit * bucket.burst) + unit, nowMicros);
       }
       return { allowed: true, remaining, tightest, retryAfterMs: 0, refused };
     },
   };
+}
+
+/**
+ * How far a bucket is used up. It is never further ahead than its burst, unless the clock was set back: then it counts
+ * anew, instead of refusing until the clock has caught up.
+ */
+function arrivalAt(cell: Cell | undefined, nowMicros: number, burstMicros: number): number {
+  const arrival = cell?.arrivalMicros ?? 0;
+  return arrival > nowMicros && arrival <= nowMicros + burstMicros ? arrival : nowMicros;
 }
 
 /** Frees at least one place. Buckets that were looked at and kept move to the young end, so that all get their turn. */

@@ -142,6 +142,50 @@ async function pidOf(raw: ReturnType<typeof openSql>): Promise<number> {
   return rows[0]?.pid ?? 0;
 }
 
+describe("a clock that jumps", () => {
+  test.each([3_600_000, -3_600_000])("by %d ms stops nobody: contexts are measured and signed anew", async (jumpMs) => {
+    let jumpedMs = 0;
+    const database = postgresDatabase({
+      target: data.target("ringwall_app"),
+      signer: contextSigner(data.contextKey),
+      clock: () => systemClock() + jumpedMs,
+    });
+    const work = async (): Promise<void> => {
+      await Promise.all([
+        ...Array.from({ length: 10 }, () => database.forTenant(a, as(a), (tx) => tx.run(COUNT))),
+        ...Array.from({ length: 10 }, () => database.once(a, as(a), COUNT)),
+      ]);
+    };
+    await work();
+    jumpedMs = jumpMs;
+    await work();
+    jumpedMs = 0;
+    await work();
+    await database.close();
+  });
+
+  test("back while the server is gone is no hour of refusals", async () => {
+    let nowMs = systemClock();
+    let host = "/nonexistent";
+    const target = data.target("ringwall_app");
+    const database = postgresDatabase({
+      target: {
+        ...target,
+        get host() {
+          return host;
+        },
+      },
+      signer: contextSigner(data.contextKey),
+      clock: () => nowMs,
+    });
+    await expect(database.once(a, as(a), COUNT)).rejects.toMatchObject({ code: "database.unavailable" });
+    nowMs -= 3_600_000;
+    host = target.host;
+    await expect(database.once(a, as(a), COUNT)).resolves.toHaveLength(1);
+    await database.close();
+  });
+});
+
 describe("a rotated password", () => {
   test("needs no restart: new connections fetch it, old ones are replaced, the old one is refused", async () => {
     await data.owner.query("create role rotated login in role ringwall_client");

@@ -80,7 +80,7 @@ class Postgres implements PostgresDatabase {
         const { failure } = tx;
         if (failure === undefined || failure.unknown || attempt === ATTEMPTS_MAX) throw error;
         const lost = member.wire.broken !== undefined;
-        if (!isAgain(failure.origin, member, attempt) && !(lost && attempt === 1)) throw error;
+        if (!this.#isAgain(failure.origin, attempt) && !(lost && attempt === 1)) throw error;
       } finally {
         this.#pool.release(member);
       }
@@ -134,12 +134,21 @@ class Postgres implements PostgresDatabase {
         return (results.at(-1)?.rows ?? []) as readonly Row[];
       } catch (error) {
         if (member.wire.broken !== undefined) throw unavailable(error, { outcome: "unknown", statement: what.name });
-        if (attempt === ATTEMPTS_MAX || !isAgain(error, member, attempt)) throw translate(error, what.name);
+        if (attempt === ATTEMPTS_MAX || !this.#isAgain(error, attempt)) throw translate(error, what.name);
       } finally {
         this.#pool.release(member);
       }
       await pause(attempt);
     }
+  }
+
+  /** Whether another attempt can succeed and nothing of this one stayed. */
+  #isAgain(error: unknown, attempt: number): boolean {
+    if (isRetryable(error) || isStatementLost(error)) return true;
+    if (!isContextRefused(error) || attempt > 1) return false;
+    // Clocks moved apart, or this process was paused. That is true of every connection: new ones measure them anew.
+    this.#pool.renew();
+    return true;
   }
 
   #isRead({ name, text }: Pick<Statement, "name" | "text">): boolean {
@@ -162,15 +171,6 @@ function send(member: Member, steps: readonly Step[]): Promise<readonly StepResu
 function checkActor(tenant: TenantId, actor: Actor): void {
   const own = actorTenant(actor);
   assert(own === undefined ? actor.type === "system" : own === tenant, "an actor works in its own tenant");
-}
-
-/** Whether another attempt can succeed and nothing of this one stayed. */
-function isAgain(error: unknown, member: Member, attempt: number): boolean {
-  if (isRetryable(error) || isStatementLost(error)) return true;
-  if (!isContextRefused(error) || attempt > 1) return false;
-  // Clocks drifted, or this process was paused: a new connection measures them anew.
-  member.wire.destroy(new Error("the server refused the context"));
-  return true;
 }
 
 /** Jitter, so that two transactions that met do not meet again. */

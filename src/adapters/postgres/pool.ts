@@ -46,7 +46,7 @@ export class Member {
   readonly generation: number;
   readonly openedMs: number;
   usedMs: number;
-  readonly #contexts = new Map<TenantId, { step: Step; untilMs: number }>();
+  readonly #contexts = new Map<TenantId, { step: Step; madeMs: number }>();
   readonly #signer: ContextSigner;
   readonly #clock: Clock;
   /** The server's clock minus ours, when the connection was made. */
@@ -79,19 +79,19 @@ export class Member {
   context(tenant: TenantId): Step {
     const nowMs = this.#clock();
     const kept = this.#contexts.get(tenant);
-    if (kept !== undefined && nowMs < kept.untilMs) return kept.step;
+    if (kept !== undefined && isWithin(nowMs, kept.madeMs, CONTEXT_REUSE_MS)) return kept.step;
     if (this.#contexts.size >= CONTEXTS_MAX) this.#contexts.clear();
     const expiresMs = Math.trunc(nowMs + this.#aheadMs + CONTEXT_LIFE_MS);
     const frames = new Frames();
     frames.bind(CONTEXT.name, [this.#signer.sign(tenant, this.wire.pid, expiresMs)]);
     const step: Step = { statement: CONTEXT, values: NO_VALUES, bind: frames.take() };
-    this.#contexts.set(tenant, { step, untilMs: nowMs + CONTEXT_REUSE_MS });
+    this.#contexts.set(tenant, { step, madeMs: nowMs });
     return step;
   }
 }
 
 interface Waiter {
-  readonly untilMs: number;
+  sinceMs: number;
   readonly take: (member: Member) => void;
   readonly refuse: (error: unknown) => void;
 }
@@ -111,7 +111,7 @@ export class Pool {
   #opening = 0;
   #openingLane: Promise<Member> | undefined;
   #generation = 0;
-  #refusal: { error: unknown; untilMs: number } | undefined;
+  #refusal: { error: unknown; sinceMs: number } | undefined;
   #closed = false;
   #drained: (() => void) | undefined;
   readonly #sweep: NodeJS.Timeout;
@@ -153,7 +153,7 @@ export class Pool {
     const size = this.#members.size - this.#lanes.length + this.#opening;
     if (size < this.#sizeMax - this.#lanesMax && this.#opening <= this.#waiting.length) this.#openForWaiting();
     return new Promise((take, refuse) => {
-      this.#waiting.push({ untilMs: this.#clock() + WAIT_MS, take, refuse });
+      this.#waiting.push({ sinceMs: this.#clock(), take, refuse });
     });
   }
 
@@ -207,7 +207,7 @@ export class Pool {
   }
 
   #isStale(member: Member): boolean {
-    return member.generation !== this.#generation || this.#clock() - member.openedMs > LIFETIME_MS;
+    return member.generation !== this.#generation || !isWithin(this.#clock(), member.openedMs, LIFETIME_MS);
   }
 
   /** No new work; says goodbye when the answers to what was sent are there, because a ping is answered last. */
@@ -229,7 +229,7 @@ export class Pool {
 
   #checkRefusal(): void {
     if (this.#refusal === undefined) return;
-    if (this.#clock() < this.#refusal.untilMs) throw this.#refusal.error;
+    if (isWithin(this.#clock(), this.#refusal.sinceMs, RECONNECT_MS)) throw this.#refusal.error;
     this.#refusal = undefined;
   }
 
@@ -286,7 +286,7 @@ export class Pool {
       return member;
     } catch (error) {
       const refusal = error instanceof RingwallError ? error : unavailable(error, { stage: "connect" });
-      this.#refusal = { error: refusal, untilMs: this.#clock() + RECONNECT_MS };
+      this.#refusal = { error: refusal, sinceMs: this.#clock() };
       throw refusal;
     }
   }
@@ -303,7 +303,9 @@ export class Pool {
   /** Twice a second: who waited too long is refused, silent connections are ended, old and idle ones retired. */
   #tend(): void {
     const nowMs = this.#clock();
-    while (this.#waiting[0] !== undefined && this.#waiting[0].untilMs < nowMs) {
+    // After the clock was set back a wait is counted from here.
+    for (const waiter of this.#waiting) waiter.sinceMs = Math.min(waiter.sinceMs, nowMs);
+    while (this.#waiting[0] !== undefined && nowMs - this.#waiting[0].sinceMs > WAIT_MS) {
       this.#waiting.shift()?.refuse(busy("waited too long for a connection"));
     }
     for (const member of this.#members) {
@@ -314,6 +316,11 @@ export class Pool {
       if (this.#isStale(member) || this.#members.size > CONNECTIONS_MIN) this.#retire(member);
     }
   }
+}
+
+/** Less than `spanMs` after `sinceMs`. A moment that has not come yet means that the clock was set back: it is not trusted. */
+function isWithin(nowMs: number, sinceMs: number, spanMs: number): boolean {
+  return nowMs >= sinceMs && nowMs - sinceMs < spanMs;
 }
 
 function remove(list: Member[], member: Member): void {

@@ -1,4 +1,4 @@
-import { createClient } from "redis";
+import type { RedisClientOptions } from "redis";
 import { z } from "zod";
 import { type Logger, type PlainSecret, RingwallError, SecretReference } from "../../core/index.ts";
 import { countersOn, type RedisCounters, type ScriptRunner } from "./counters.ts";
@@ -26,6 +26,8 @@ export const RedisConfig = z.strictObject({
     .refine(isAcceptableUrl, "must be rediss://host:port, or redis:// to loopback, and hold no credentials"),
   username: z.string().max(128).optional(),
   password: SecretReference.optional(),
+  /** The authority that signed the server's certificate, as a PEM file; those that Node knows when left out. */
+  caFile: z.string().max(4_096).optional(),
   /** 1.2 only for servers that cannot do better. */
   tlsMinimum: z.enum(["TLSv1.2", "TLSv1.3"]).default("TLSv1.3"),
 });
@@ -54,6 +56,8 @@ export async function connectRedis(options: {
   logger: Logger;
 }): Promise<RedisConnection> {
   const { config, logger } = options;
+  // Loaded here: only who counts on a Redis needs its driver.
+  const { createClient } = await import("redis");
   const client = createClient({
     ...address(config, options.ca, () => wasReady),
     ...(config.username === undefined ? {} : { username: config.username }),
@@ -103,7 +107,7 @@ function address(
   config: RedisConfig,
   ca: string | undefined,
   wasReady: () => boolean,
-): { socket: NonNullable<Parameters<typeof createClient>[0]>["socket"] & object; database: number } {
+): { socket: NonNullable<RedisClientOptions["socket"]>; database: number } {
   const url = new URL(config.url);
   const host = url.hostname.replaceAll(/[[\]]/g, "");
   const common = {

@@ -27,7 +27,8 @@ export const KEY_PREFIX = "rw:rate:";
 /**
  * GCRA over several buckets, all or none, by the server's own clock, so that nodes need not agree about the time.
  * ARGV holds for each key the microseconds of one unit and the burst. Numbers stay below 2^53, so doubles are exact; they
- * are written with %.0f, because Lua's own form would round them to 14 digits. Each key expires when its limit has
+ * are written with %.0f, because Lua's own form would round them to 14 digits. An arrival further ahead than the burst means
+ * that the clock was set back: the bucket counts anew then. Each key expires when its limit has
  * recovered, so no bucket stays for ever. Arithmetic and answer are those of the memory adapter.
  */
 const TAKE = `
@@ -38,7 +39,8 @@ local arrivals = {}
 for i = 1, #KEYS do
   local unit, burst = tonumber(ARGV[2 * i - 1]), tonumber(ARGV[2 * i])
   local arrival = tonumber(redis.call("GET", KEYS[i]) or "0")
-  local next_arrival = math.max(arrival, now) + unit
+  if arrival < now or arrival > now + unit * burst then arrival = now end
+  local next_arrival = arrival + unit
   local room = now + unit * burst - next_arrival
   if -room > wait then wait = -room; refused = i - 1 end
   local left = math.floor(room / unit)

@@ -3,13 +3,39 @@ import type { Principal, Role } from "../access/index.ts";
 import { beginEnrolment, confirmEnrolment, stepUp } from "./factors.ts";
 import { acceptInvitation, type IssuedLink, issueBootstrap, type JoinInput, redeemBootstrap } from "./links.ts";
 import type { IdentityOptions, Origin, Parts, SessionOpened, SignedIn } from "./parts.ts";
-import { changeRole, disableUser, enableUser, inviteUser, listUsers, readUser, type UserView } from "./people.ts";
+import {
+  changeRole,
+  disableUser,
+  enableUser,
+  inviteLocally,
+  inviteUser,
+  listUsers,
+  readUser,
+  type UserView,
+} from "./people.ts";
 import { issueRecovery, type RecoveryKind, redeemRecovery } from "./recovery.ts";
 import { beginLoginEnrolment, confirmLoginEnrolment, type Enrolment, giveCode } from "./second-factor.ts";
 import { SessionCache } from "./session-cache.ts";
-import { authenticate, listSessions, revokeSession, revokeSessions, type SessionView } from "./sessions.ts";
+import {
+  authenticate,
+  listSessions,
+  listSessionsLocally,
+  revokeSession,
+  revokeSessionLocally,
+  revokeSessions,
+  type SessionView,
+} from "./sessions.ts";
 import { type SignInInput, signIn } from "./sign-in.ts";
-import { createTenant, inviteFirstOwner, resumeTenant, suspendTenant, type TenantAuthority } from "./tenants.ts";
+import {
+  createTenant,
+  inviteFirstOwner,
+  listTenants,
+  requireTenant,
+  resumeTenant,
+  suspendTenant,
+  type TenantAuthority,
+  type TenantView,
+} from "./tenants.ts";
 
 /** Everything identity does. The functions behind it document what they refuse, and how. */
 export class Identity {
@@ -111,6 +137,31 @@ export class Identity {
 
   async redeemRecovery(input: { token: string; password: string }, origin: Origin): Promise<SignedIn> {
     return await redeemRecovery(this.#parts, input, origin);
+  }
+
+  /** For the machine's own operator: the sessions of a tenant, or of one user of it. The tenant's audit shows it. */
+  async listSessionsLocally(tenant: TenantId, user?: UserId): Promise<SessionView[]> {
+    await requireTenant(this.#parts, tenant);
+    return await listSessionsLocally(this.#parts, tenant, user);
+  }
+
+  async revokeSessionLocally(tenant: TenantId, session: string): Promise<void> {
+    await requireTenant(this.#parts, tenant);
+    await revokeSessionLocally(this.#parts, tenant, session);
+  }
+
+  async inviteLocally(tenant: TenantId, invited: { email: string; role: Role }): Promise<IssuedLink> {
+    await requireTenant(this.#parts, tenant);
+    return await inviteLocally(this.#parts, tenant, invited);
+  }
+
+  async listTenants(by: TenantAuthority, after?: string): Promise<TenantView[]> {
+    return await listTenants(this.#parts, by, after);
+  }
+
+  /** @throws RingwallError `resource.not_found` when there is no such tenant, suspended or not. */
+  async requireTenant(tenant: TenantId): Promise<void> {
+    await requireTenant(this.#parts, tenant);
   }
 
   async createTenant(by: TenantAuthority, wanted: { id: string; name: string }): Promise<TenantId> {

@@ -1,10 +1,13 @@
 import {
+  type Actor,
   type AuditAction,
   assert,
   type ErrorDetail,
   isUuid,
   RingwallError,
+  type SystemActor,
   statement,
+  type TenantId,
   type Transaction,
   type UserId,
 } from "../../core/index.ts";
@@ -115,27 +118,49 @@ export async function inviteUser(
 ): Promise<IssuedLink> {
   requirePermission(principal, "admin:users");
   requireCovers(principal, invited.role);
-  const email = normaliseEmail(invited.email);
   const { tenant, user } = principal;
+  return await writeInvitation(parts, { tenant, actor: principal, createdBy: user }, invited);
+}
+
+async function writeInvitation(
+  parts: Parts,
+  by: { readonly tenant: TenantId; readonly actor: Actor; readonly createdBy: UserId },
+  invited: { readonly email: string; readonly role: Role },
+): Promise<IssuedLink> {
+  const { actor, createdBy, tenant } = by;
+  const email = normaliseEmail(invited.email);
   const { role } = invited;
   const seconds = parts.config.links.invitationSeconds;
-  const link = await prepareLink(parts, { kind: "invitation", subject: email, role, createdBy: user, seconds });
-  await parts.database.forTenant(tenant, principal, async (tx) => {
+  const link = await prepareLink(parts, { kind: "invitation", subject: email, role, createdBy, seconds });
+  await parts.database.forTenant(tenant, actor, async (tx) => {
     const [taken] = await tx.run(ADDRESS_TAKEN, [email]);
     if (taken !== undefined) throw new RingwallError("resource.conflict", { detail: { reason: "address taken" } });
     await link.write(tx);
     const facts = { role };
     const personal = { email };
-    await parts.recorder.record(tx, {
-      action: "user.invited",
-      outcome: "success",
-      tenant,
-      actor: principal,
-      facts,
-      personal,
-    });
+    await parts.recorder.record(tx, { action: "user.invited", outcome: "success", tenant, actor, facts, personal });
   });
   return link.issued;
+}
+
+// `created_by` of an invitation that the machine's operator made. RFC 9562, section 5.9: nobody's id. Not null, which
+// stands for a link that is good only while its tenant has no owner.
+const LOCAL_OPERATOR = UUID_ZERO as UserId;
+const LOCAL_INVITER: SystemActor = { type: "system", capability: "users.invite" };
+
+/**
+ * Invites somebody for the machine's own operator, who names the tenant. An owner cannot be invited so: owners are made
+ * by owners, and the first one by `inviteFirstOwner`. The tenant's own audit shows it.
+ *
+ * @throws RingwallError `access.denied` for an owner, `resource.conflict` when the address has an account there.
+ */
+export async function inviteLocally(
+  parts: Parts,
+  tenant: TenantId,
+  invited: { readonly email: string; readonly role: Role },
+): Promise<IssuedLink> {
+  if (invited.role === "owner") throw new RingwallError("access.denied", { detail: { rule: "role.covers" } });
+  return await writeInvitation(parts, { tenant, actor: LOCAL_INVITER, createdBy: LOCAL_OPERATOR }, invited);
 }
 
 /** Somebody an administrator acts on, locked until the act commits. */

@@ -1,4 +1,5 @@
 import {
+  type Actor,
   type AuditAction,
   type AuditEvent,
   assert,
@@ -8,6 +9,7 @@ import {
   isUuid,
   RingwallError,
   type SessionId,
+  type SystemActor,
   statement,
   type TenantId,
   type Transaction,
@@ -98,6 +100,7 @@ const ROLE_OF = statement<{ user_id: string; role: string }>(
 
 interface ListRow {
   readonly session_id: string;
+  readonly user_id: string;
   readonly aal: number;
   readonly address_prefix: string | null;
   readonly user_agent: string | null;
@@ -108,7 +111,7 @@ interface ListRow {
 
 const LIST = statement<ListRow>(
   "identity.session_list",
-  `select session_id, aal, address_prefix, user_agent,
+  `select session_id, user_id, aal, address_prefix, user_agent,
      round(extract(epoch from created_at) * 1000)::float8 as created_ms,
      round(extract(epoch from last_seen_at) * 1000)::float8 as last_seen_ms,
      round(extract(epoch from expires_at) * 1000)::float8 as expires_ms
@@ -116,6 +119,20 @@ const LIST = statement<ListRow>(
    where user_id = $1::uuid and revoked_at is null and expires_at > $2::timestamptz
    order by last_seen_at desc limit $3`,
 );
+
+const LIST_ALL = statement<ListRow>(
+  "identity.session_list_all",
+  `select session_id, user_id, aal, address_prefix, user_agent,
+     round(extract(epoch from created_at) * 1000)::float8 as created_ms,
+     round(extract(epoch from last_seen_at) * 1000)::float8 as last_seen_ms,
+     round(extract(epoch from expires_at) * 1000)::float8 as expires_ms
+   from ringwall.session
+   where revoked_at is null and expires_at > $1::timestamptz
+   order by last_seen_at desc limit $2`,
+);
+
+/** Whoever may use the administration socket of the machine; each use is in the audit of the tenant it was about. */
+const LOCAL_SESSIONS: SystemActor = { type: "system", capability: "sessions.manage" };
 
 /** The one answer to a token that is unknown, revoked, expired, or whose user or tenant may not act. */
 function signInRequired(reason: string): RingwallError {
@@ -269,6 +286,7 @@ export function forgetUser(parts: Parts, tenant: TenantId, user: UserId): void {
 /** One session as its owner or an administrator sees it. */
 export interface SessionView {
   readonly session: SessionId;
+  readonly user: UserId;
   readonly current: boolean;
   readonly aal: number;
   readonly addressPrefix: string | undefined;
@@ -283,16 +301,36 @@ export async function listSessions(parts: Parts, principal: Principal, user = pr
   await requireReach(parts, principal, user);
   const values = [user, isoTime(parts.clock()), LIST_MAX];
   const rows = await parts.database.once(principal.tenant, principal, LIST, values);
-  return rows.map((row) => ({
+  return rows.map((row) => view(row, principal.session));
+}
+
+function view(row: ListRow, current: SessionId | undefined): SessionView {
+  return {
     session: row.session_id as SessionId,
-    current: row.session_id === principal.session,
+    user: row.user_id as UserId,
+    current: row.session_id === current,
     aal: row.aal,
     addressPrefix: row.address_prefix ?? undefined,
     userAgent: row.user_agent ?? undefined,
     createdMs: row.created_ms,
     lastSeenMs: row.last_seen_ms,
     expiresMs: row.expires_ms,
-  }));
+  };
+}
+
+/** The live sessions of a tenant, or of one of its users, for the machine's own operator. The reading is recorded. */
+export async function listSessionsLocally(parts: Parts, tenant: TenantId, user?: UserId): Promise<SessionView[]> {
+  const now = isoTime(parts.clock());
+  const rows = await parts.database.forTenant(tenant, LOCAL_SESSIONS, async (tx) => {
+    const found =
+      user === undefined ? await tx.run(LIST_ALL, [now, LIST_MAX]) : await tx.run(LIST, [user, now, LIST_MAX]);
+    const targets = user === undefined ? [] : [{ type: "user", id: user }];
+    const facts = { count: found.length };
+    const actor = LOCAL_SESSIONS;
+    await parts.recorder.record(tx, { action: "session.listed", outcome: "success", tenant, actor, targets, facts });
+    return found;
+  });
+  return rows.map((row) => view(row, undefined));
 }
 
 /** Revokes one session. One that is already over counts as revoked. @throws RingwallError `resource.not_found` */
@@ -303,22 +341,32 @@ export async function revokeSession(parts: Parts, principal: Principal, session:
     const [owner] = await tx.run(OWNER_OF, [session]);
     // Somebody else's session answers as a missing one does.
     if (owner === undefined || !reaches(principal, owner)) throw new RingwallError("resource.not_found");
-    const [row] = await tx.run(REVOKE, [session, isoTime(parts.clock())]);
-    if (row === undefined) return;
-    tx.invalidate({ kind: "session", tenant, id: session });
-    const targets = [
-      { type: "session", id: session },
-      { type: "user", id: row.user_id },
-    ];
-    await parts.recorder.record(tx, {
-      action: "session.revoked",
-      outcome: "success",
-      tenant,
-      actor: principal,
-      targets,
-    });
+    await revokeOne(parts, tx, principal, session);
   });
   parts.cache.forget({ kind: "session", tenant, id: session });
+}
+
+/** The same for the machine's own operator, who names the tenant. @throws RingwallError `resource.not_found` */
+export async function revokeSessionLocally(parts: Parts, tenant: TenantId, session: string): Promise<void> {
+  if (!isUuid(session)) throw new RingwallError("resource.not_found");
+  await parts.database.forTenant(tenant, LOCAL_SESSIONS, async (tx) => {
+    const [owner] = await tx.run(OWNER_OF, [session]);
+    if (owner === undefined) throw new RingwallError("resource.not_found");
+    await revokeOne(parts, tx, LOCAL_SESSIONS, session);
+  });
+  parts.cache.forget({ kind: "session", tenant, id: session });
+}
+
+async function revokeOne(parts: Parts, tx: Transaction, actor: Actor, session: string): Promise<void> {
+  const { tenant } = tx;
+  const [row] = await tx.run(REVOKE, [session, isoTime(parts.clock())]);
+  if (row === undefined) return;
+  tx.invalidate({ kind: "session", tenant, id: session });
+  const targets = [
+    { type: "session", id: session },
+    { type: "user", id: row.user_id },
+  ];
+  await parts.recorder.record(tx, { action: "session.revoked", outcome: "success", tenant, actor, targets });
 }
 
 /** Revokes every session of a user, the one in use too when it is one's own. */
@@ -329,14 +377,8 @@ export async function revokeSessions(parts: Parts, principal: Principal, user = 
     await revokeUserSessions(parts, tx, user);
     const targets = [{ type: "user", id: user }];
     const facts = { all: true };
-    await parts.recorder.record(tx, {
-      action: "session.revoked",
-      outcome: "success",
-      tenant,
-      actor: principal,
-      targets,
-      facts,
-    });
+    const event = { action: "session.revoked", outcome: "success", tenant, actor: principal, targets, facts } as const;
+    await parts.recorder.record(tx, event);
   });
   forgetUser(parts, tenant, user);
 }

@@ -1,5 +1,7 @@
 import {
+  assert,
   type ErrorDetail,
+  isTenantId,
   PLATFORM_TENANT,
   RingwallError,
   type SystemActor,
@@ -25,6 +27,39 @@ const SET_STATUS = statement<{ tenant_id: string }>(
   "identity.tenant_set_status",
   `update ringwall.tenant set status = $2 where tenant_id = $1 and status <> $2 returning tenant_id`,
 );
+
+/** The longest page of the register. */
+const LIST_MAX = 200;
+
+const LIST = statement<{ tenant_id: string; name: string; status: string; created_ms: number }>(
+  "identity.tenant_list",
+  `select tenant_id, name, status, round(extract(epoch from created_at) * 1000)::float8 as created_ms
+   from ringwall.tenant where tenant_id > $1 order by tenant_id limit $2`,
+);
+
+/** An entry of the register. It holds nothing of what is the tenant's own. */
+export interface TenantView {
+  readonly id: TenantId;
+  readonly name: string;
+  readonly status: "active" | "suspended";
+  readonly createdMs: number;
+}
+
+/** The register by id, a page at a time: pass the last id seen to get the next page. @throws RingwallError `access.denied` */
+export async function listTenants(parts: Parts, by: TenantAuthority, after = ""): Promise<TenantView[]> {
+  requireAuthority(by);
+  const rows = await parts.database.once(PLATFORM_TENANT, by, LIST, [after, LIST_MAX]);
+  return rows.map(({ tenant_id: id, name, status, created_ms: createdMs }) => {
+    assert(isTenantId(id) && (status === "active" || status === "suspended"), "a tenant's row has its forms");
+    return { id, name, status, createdMs };
+  });
+}
+
+/** @throws RingwallError `resource.not_found`. A suspended tenant is there. */
+export async function requireTenant(parts: Parts, id: TenantId): Promise<void> {
+  const found = await parts.database.lookup<{ status: string }>("tenant_by_id", [id]);
+  if (found === undefined) throw new RingwallError("resource.not_found");
+}
 
 function requireAuthority(by: TenantAuthority): void {
   if (by.type === "system") return;
@@ -65,8 +100,7 @@ export async function inviteFirstOwner(
   const email = normaliseEmail(address);
   const actor: SystemActor = { type: "system", capability: "tenants.create" };
   const seconds = parts.config.links.invitationSeconds;
-  const found = await parts.database.lookup<{ status: string }>("tenant_by_id", [tenant]);
-  if (found === undefined) throw new RingwallError("resource.not_found");
+  await requireTenant(parts, tenant);
   const link = await prepareLink(parts, {
     kind: "invitation",
     subject: email,
@@ -108,8 +142,7 @@ async function setStatus(
 ): Promise<void> {
   requireAuthority(by);
   if (id === PLATFORM_TENANT) throw new RingwallError("resource.conflict", { detail: { reason: "platform" } });
-  const found = await parts.database.lookup<{ status: string }>("tenant_by_id", [id]);
-  if (found === undefined) throw new RingwallError("resource.not_found");
+  await requireTenant(parts, id);
   await parts.database.forTenant(PLATFORM_TENANT, by, async (tx) => {
     const [row] = await tx.run(SET_STATUS, [id, status]);
     if (row === undefined) return;

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { isTenantId, isUuid, type TenantId } from "../../core/index.ts";
+import { isTenantId, isUuid, TENANT_ID_PATTERN, type TenantId } from "../../core/index.ts";
 
 const NAME_MAX = 100;
 const TITLE_MAX = 200;
@@ -49,10 +49,13 @@ export const Title = line(TITLE_MAX).refine((text) => !TAG_START.test(text), "mu
 export const Text = z.string().max(TEXT_MAX).refine(storable, "must not hold NUL or broken characters");
 
 /** The form of a tenant's id. That the tenant exists and is not suspended is found out where it is looked up. */
-export const TenantIdText = z.custom<TenantId>(isTenantId, "must be a tenant id");
+export const TenantIdText = z
+  .custom<TenantId>(isTenantId, "must be a tenant id")
+  // What a JSON schema says of it: a custom check has no form of its own.
+  .meta({ type: "string", pattern: TENANT_ID_PATTERN.source });
 
 /** A lower-case UUID. */
-export const Uuid = z.custom<string>(isUuid, "must be a lower-case UUID");
+export const Uuid = z.custom<string>(isUuid, "must be a lower-case UUID").meta({ type: "string", format: "uuid" });
 
 /** The value of an `Idempotency-Key` header: visible ASCII. */
 export const IdempotencyKey = z

@@ -19,7 +19,8 @@
  *
  * @module
  */
-export { SECRET_BYTES_MAX, secretName } from "./name.ts";
+export { SecretsConfig } from "./config.ts";
+export { isSecretName, SECRET_BYTES_MAX, secretName } from "./name.ts";
 export type { Rotator } from "./rotation.ts";
 export type { Scope } from "./scope.ts";
 export { createSecrets, type SecretSummary, type Secrets, type SecretsOptions, type SetOptions } from "./secrets.ts";

@@ -7,12 +7,17 @@ const NAME_LENGTH_MAX = 8 * 65 - 1;
 /** Certificates with their keys fit; a file belongs into the object store. */
 export const SECRET_BYTES_MAX = 65_536;
 
+/** True when a name has the form of a secret's. Linear in its length, which is bounded first. */
+export function isSecretName(name: string): boolean {
+  return name.length <= NAME_LENGTH_MAX && NAME_PATTERN.test(name);
+}
+
 /**
  * @returns The name itself.
  * @throws RingwallError `secrets.invalid` when it has another form. The name is not repeated: it came from outside.
  */
 export function secretName(name: string): string {
-  if (name.length > NAME_LENGTH_MAX || !NAME_PATTERN.test(name)) {
+  if (!isSecretName(name)) {
     throw new RingwallError("secrets.invalid", {
       message: "a secret's name is one to eight segments of a-z, 0-9, _ and -, with / between them",
     });

@@ -8,6 +8,7 @@
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { RingwallError } from "ringwall/core";
 import { printable } from "../../client.ts";
 import type { Command, Context, Input } from "../../command.ts";
 import { CommandFailed, EXIT } from "../../command.ts";
@@ -57,6 +58,7 @@ async function examine(input: Input, context: Context): Promise<readonly Finding
   if (config !== undefined) {
     const { checkDatabase } = await import("./database.ts");
     findings.push(...(await checkDatabase(config, paths, machine.uid, serverRuns)));
+    findings.push(...(await checkSections(config, machine.uid)));
   }
   return findings;
 }
@@ -89,6 +91,18 @@ async function checkConfig(
     if (!(error instanceof CommandFailed)) throw error;
     findings.push(fail("configuration", error.message, error.wayOut));
     return undefined;
+  }
+}
+
+/** Every field of the file, and the counters that it names. */
+async function checkSections(config: ConfigFile, uid: number): Promise<readonly Finding[]> {
+  const { checkCounters } = await import("../counters.ts");
+  try {
+    return [ok("counters", await checkCounters(config, uid))];
+  } catch (error) {
+    if (error instanceof CommandFailed) return [fail("counters", error.message, error.wayOut)];
+    if (!(error instanceof RingwallError)) throw error;
+    return [fail("configuration", error.message, "docs/reference/configuration.md lists every field.")];
   }
 }
 

@@ -2,6 +2,7 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { createServer } from "node:net";
+import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { CommandFailed } from "../../command.ts";
@@ -36,9 +37,13 @@ test("the claim of a process that was killed does not block, nor does its number
   release();
 });
 
-async function listen(): Promise<{ port: number; close: () => void }> {
+const hasIpv6 = Object.values(networkInterfaces()).some(
+  (list) => list?.some(({ address }) => address === "::1") === true,
+);
+
+async function listen(host = "127.0.0.1"): Promise<{ port: number; close: () => void }> {
   const server = createServer();
-  await new Promise<void>((done) => void server.listen(0, "127.0.0.1", done));
+  await new Promise<void>((done) => void server.listen(0, host, done));
   // `address` gives a text for sockets only.
   return { port: (server.address() as AddressInfo).port, close: () => void server.close() };
 }
@@ -51,6 +56,17 @@ test("a taken port is named with its use, its option and its holder", async () =
   expect(portHolder(port)).toBe(String(process.pid));
   close();
 });
+
+test.skipIf(!hasIpv6)(
+  "a port that somebody has on the other loopback address is taken too (skipped: no IPv6 here)",
+  async () => {
+    const { port, close } = await listen("::1");
+    await expect(checkPorts([{ number: port, option: "--port", use: "the API" }])).rejects.toThrow(
+      /is taken by process/,
+    );
+    close();
+  },
+);
 
 test("a free port passes and stays free; one port for two uses is refused", async () => {
   const { port, close } = await listen();

@@ -112,6 +112,11 @@ function bankPortOf(wanted: number | undefined, config: ConfigFile, context: Con
   return undefined;
 }
 
+/** The whole of it is checked where it is used; without the section there is nothing to ask. */
+function namesCounters(config: ConfigFile): boolean {
+  return typeof config.content === "object" && config.content !== null && "counters" in config.content;
+}
+
 /** The first start, with nothing said: development, on this machine only. */
 function writeFirstConfig(paths: DataPaths): string {
   writePrivateFile(paths.config, `${JSON.stringify({ mode: "development" }, undefined, 2)}\n`);
@@ -165,6 +170,10 @@ async function startAll(supervisor: Supervisor, context: Context, plan: Plan): P
     await timed(context, "PostgreSQL", () =>
       checkExternalDatabase({ config: plan.config, paths, uid: context.machine.uid, clock: context.clock }),
     );
+  }
+  if (namesCounters(plan.config)) {
+    const { checkCounters } = await import("../counters.ts");
+    await timed(context, "counters", async () => void (await checkCounters(plan.config, context.machine.uid)));
   }
   const configFile = join(paths.run, "config.json");
   const runtimeFile = join(paths.run, "runtime.json");

@@ -12,6 +12,8 @@ export interface Port {
 }
 
 const LISTENING = "0A";
+/** Where IPv6 is switched off, its loopback address is not there. */
+const ABSENT: ReadonlySet<string> = new Set(["EADDRNOTAVAIL", "EAFNOSUPPORT"]);
 
 /**
  * Makes sure that every port can be had, before anything is started or written.
@@ -30,11 +32,20 @@ export async function checkPorts(ports: readonly Port[]): Promise<void> {
   }
 }
 
+/** On both addresses of this machine: on either of them a stranger would answer in our place. */
 async function tryListening(port: number): Promise<string | undefined> {
+  for (const host of ["127.0.0.1", "::1"]) {
+    const code = await tryAddress(host, port);
+    if (code !== undefined && !ABSENT.has(code)) return code;
+  }
+  return undefined;
+}
+
+async function tryAddress(host: string, port: number): Promise<string | undefined> {
   const { promise, resolve } = Promise.withResolvers<string | undefined>();
   const server = createServer();
   server.once("error", (error) => resolve(errorCode(error)));
-  server.listen({ port, host: "127.0.0.1", exclusive: true }, () => server.close(() => resolve(undefined)));
+  server.listen({ port, host, exclusive: true }, () => server.close(() => resolve(undefined)));
   return await promise;
 }
 

@@ -1,7 +1,10 @@
 import { z } from "zod";
 import type { Command } from "../../command.ts";
 import { CONNECTION_OPTIONS, EXIT, JSON_OPTION } from "../../command.ts";
-import { readAnswer, showRows } from "../answer.ts";
+import { query, readAnswer, showRows } from "../answer.ts";
+
+// As many as the server gives at once: fewer are the last.
+const PAGE = 200;
 
 const Tenants = z.object({
   items: z.array(z.object({ id: z.string(), name: z.string(), status: z.string(), created_at: z.string() })),
@@ -13,8 +16,16 @@ export const listTenants: Command = {
   options: { ...JSON_OPTION, ...CONNECTION_OPTIONS },
   examples: [["ringwall tenants list", "all of them, with their status"]],
   async run(input, context) {
-    const { items } = readAnswer(Tenants, await context.connect(input).request("GET", "/v1/tenants"));
-    showRows(input, context, items, ["id", "name", "status", "created_at"]);
+    const client = context.connect(input);
+    const all: z.output<typeof Tenants>["items"] = [];
+    let page: typeof all;
+    do {
+      const after = all.at(-1)?.id;
+      const path = `/v1/tenants${query(after === undefined ? {} : { after })}`;
+      page = readAnswer(Tenants, await client.request("GET", path)).items;
+      all.push(...page);
+    } while (page.length === PAGE);
+    showRows(input, context, all, ["id", "name", "status", "created_at"]);
     return EXIT.ok;
   },
 };

@@ -1,7 +1,7 @@
 import { segment } from "../../client.ts";
 import type { Command } from "../../command.ts";
 import { CONNECTION_OPTIONS, EXIT, JSON_OPTION, UsageError } from "../../command.ts";
-import { readAnswer } from "../answer.ts";
+import { namedTenant, readAnswer } from "../answer.ts";
 import { deliverLink, LINK_FILE_OPTION, Link, linkDestination } from "../link.ts";
 
 const ROLES = ["viewer", "editor", "admin", "owner"] as const;
@@ -13,7 +13,10 @@ export const inviteUser: Command = {
     "The link lets its holder choose a password, so it goes to your terminal or into a file that only you can read.",
   positionals: [{ name: "EMAIL", summary: "The person's e-mail address" }],
   options: {
-    tenant: { value: "ID", summary: "Invite the first owner of this tenant; else into the credential's own" },
+    tenant: {
+      value: "ID",
+      summary: "The tenant, over the local socket and for a first owner; else the credential's own",
+    },
     role: { value: "ROLE", summary: `One of ${ROLES.join(", ")} (required)` },
     ...LINK_FILE_OPTION,
     ...JSON_OPTION,
@@ -21,6 +24,10 @@ export const inviteUser: Command = {
   },
   examples: [
     ["ringwall users invite ada@northbank.example --tenant northbank --role owner", "a tenant's first owner"],
+    [
+      "ringwall users invite cy@northbank.example --tenant northbank --role editor",
+      "on this machine, anybody but an owner",
+    ],
     [
       "ringwall users invite bo@northbank.example --role viewer --link-file bo.txt --url https://ringwall.example --credential key",
       "into one's own tenant, the link into a file",
@@ -31,15 +38,12 @@ export const inviteUser: Command = {
     const role = ROLES.find((known) => known === input.text("role"));
     if (role === undefined) throw new UsageError(`--role must be one of ${ROLES.join(", ")}`);
     const tenant = input.text("tenant");
-    if (tenant !== undefined && role !== "owner") {
-      throw new UsageError("--tenant invites a tenant's first owner, who invites everybody else: --role owner");
-    }
     const destination = linkDestination(input, context);
     const client = context.connect(input);
     const link =
-      tenant === undefined
-        ? await client.request("POST", "/v1/invitations", { email, role })
-        : await client.request("POST", `/v1/tenants/${segment(tenant)}/owner-invitations`, { email });
+      tenant !== undefined && role === "owner"
+        ? await client.request("POST", `/v1/tenants/${segment(tenant)}/owner-invitations`, { email })
+        : await client.request("POST", "/v1/invitations", { email, role, ...namedTenant(input) });
     deliverLink(input, context, readAnswer(Link, link), destination);
     return EXIT.ok;
   },

@@ -1,0 +1,220 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { TOTP } from "otpauth";
+import { createRingwall, type Ringwall, RingwallConfig } from "ringwall";
+import { createAuditKeyFile, fileHeadStore, readAuditKeyFile } from "ringwall/adapters/files";
+import { type Clock, type Logger, randomBytes, systemClock } from "ringwall/core";
+import { softwareMaster } from "ringwall/data/keys";
+import type { Rotator } from "ringwall/data/secrets";
+import { CONTEXT_LIFE_MS, type ContextSigner, contextSigner } from "ringwall/data/tenants";
+import { createSequencer, HeadVerifier, headSigner } from "ringwall/monitoring/audit";
+import { createLogger } from "ringwall/perimeter";
+import { type TestDatabase, testDatabase } from "ringwall/testing";
+import { createApi } from "./api.ts";
+import { type Ask, asker } from "./http.fixture.ts";
+import { allRoutes } from "./routes/index.ts";
+
+/** Good for everybody here: long enough alone, and none of anybody's words. */
+export const PASSWORD = "tide knot 52 ember";
+export const TOTP_STEP_MS = 30_000;
+
+const PLENTY = { limit: 1_000_000, periodSeconds: 60, burst: 1_000_000 };
+const PUBLIC_ORIGIN = "http://localhost:7400";
+
+/** Somebody who is signed in, with the second factor when the role needs one. */
+export interface Person {
+  readonly tenant: string;
+  readonly email: string;
+  readonly id: string;
+  /** Replaced by `freshen`. */
+  token: string;
+  /** A code of the present step; empty without a second factor. */
+  code(): string;
+}
+
+export type Role = "viewer" | "editor" | "admin" | "owner";
+
+export type Stage = Awaited<ReturnType<typeof apiStage>>;
+
+/** How the stage differs from the usual one. */
+export interface StageOptions {
+  /** The configured limits instead of ones that no test reaches. */
+  readonly rates?: boolean;
+  readonly rotators?: (data: TestDatabase) => Promise<ReadonlyMap<string, Rotator>>;
+}
+
+/**
+ * The server's API as it is served, port and local socket, over a database of its own and with a clock that tests move.
+ * Everything under it is the product's; people come in through the API itself.
+ */
+export async function apiStage(options: StageOptions = {}) {
+  const data = await testDatabase();
+  const folder = await mkdtemp(join(tmpdir(), "rw-api-"));
+  const time = { aheadMs: 0 };
+  const clock = (): number => systemClock() + time.aheadMs;
+  const lines: string[] = [];
+  const log = createLogger({ write: (line) => void lines.push(line), level: "info", clock });
+  const ringwall = await openRingwall(data, options, log, clock);
+  const sequencer = await openSequencer(data, folder, log);
+  const state = { draining: false };
+  const services = {
+    ringwall,
+    publicOrigin: PUBLIC_ORIGIN,
+    draining: () => state.draining,
+    rotators: (await options.rotators?.(data)) ?? new Map<string, Rotator>(),
+  };
+  const adminSocket = join(folder, "admin.sock");
+  const api = await createApi(services, { host: "127.0.0.1", port: 0, adminSocket });
+  const routes = allRoutes(() => services);
+  const ask = asker({ port: api.port }, routes);
+  const operator = asker({ socketPath: adminSocket }, routes);
+  const people = cast({ ask, operator, clock });
+  const advance = async (ms: number): Promise<void> => {
+    await settled(ringwall);
+    time.aheadMs += ms;
+  };
+  return {
+    data,
+    ringwall,
+    clock,
+    /** Every line of the log so far. */
+    lines,
+    folder,
+    port: api.port,
+    adminSocket,
+    routes,
+    /** Asks at the port, as anybody can. */
+    ask,
+    /** Asks at the local socket, as the machine's own operator. */
+    operator,
+    ...people,
+    drain(): void {
+      state.draining = true;
+    },
+    advance,
+    /** Into the next step, so that a code of this one is not refused as used. */
+    nextStep: () => advance(TOTP_STEP_MS),
+    /** Gives the person a second factor given just now. */
+    async freshen(person: Person): Promise<void> {
+      await advance(TOTP_STEP_MS);
+      const body = { code: person.code() };
+      person.token = (await ask("POST", "/v1/session/step-up", { token: person.token, body })).field("token");
+    },
+    /** Chains what was recorded, as the sequencer does all the time. */
+    async sequence(): Promise<void> {
+      await settled(ringwall);
+      await sequencer.drain();
+    },
+    async close(): Promise<void> {
+      await api.close();
+      await ringwall.close();
+      await sequencer.stop();
+      await data.close();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+async function openRingwall(
+  data: TestDatabase,
+  { rates = false }: StageOptions,
+  log: Logger,
+  clock: Clock,
+): Promise<Ringwall> {
+  const unlimited = { rates: { address: PLENTY, account: PLENTY, routes: { "sign-in": PLENTY } } };
+  const config = RingwallConfig.parse({ mode: "development", perimeter: rates ? {} : unlimited });
+  return await createRingwall(config, {
+    target: data.target("ringwall_app"),
+    signer: signerOf(data.contextKey),
+    openMaster: async () => softwareMaster(randomBytes(32)),
+    log,
+    clock,
+  });
+}
+
+/**
+ * Makes what was noted durable. A note that waits while the clock jumps looks like one that could not be written, and
+ * acts are refused then.
+ */
+async function settled({ recorder }: Ringwall): Promise<void> {
+  if (!("flush" in recorder) || typeof recorder.flush !== "function") throw new TypeError("the recorder flushes");
+  await recorder.flush();
+}
+
+/** Signs by the real time: the database compares with its own clock, which no test moves. */
+function signerOf(key: Parameters<typeof contextSigner>[0]): ContextSigner {
+  const signer = contextSigner(key);
+  return { ...signer, sign: (tenant, pid) => signer.sign(tenant, pid, systemClock() + CONTEXT_LIFE_MS) };
+}
+
+async function openSequencer(data: TestDatabase, folder: string, log: ReturnType<typeof createLogger>) {
+  const keyFile = join(folder, "audit.key");
+  await createAuditKeyFile(keyFile);
+  const signer = headSigner(await readAuditKeyFile(keyFile));
+  const sequencer = createSequencer({
+    database: data.worker,
+    signer,
+    verifier: new HeadVerifier([signer.publicKey]),
+    heads: await fileHeadStore(join(folder, "audit-heads")),
+    clock: data.clock,
+    config: RingwallConfig.parse({ mode: "development" }).monitoring.audit,
+    log,
+  });
+  await sequencer.start();
+  return sequencer;
+}
+
+function cast({ ask, operator, clock }: { ask: Ask; operator: Ask; clock: () => number }) {
+  const finish = async (path: string, body: object, tenant: string, email: string): Promise<Person> => {
+    const joined = await ask("POST", path, { body });
+    if (joined.status !== 200) throw new TypeError(`nobody could join: ${joined.text}`);
+    let token = joined.field("next") === "done" ? joined.field("token") : "";
+    let code = (): string => "";
+    if (token === "") {
+      const login = joined.field("login");
+      const secret = (await ask("POST", "/v1/sign-in/enrolment", { body: { login } })).field("secret");
+      code = authenticator(secret, clock);
+      token = (await ask("POST", "/v1/sign-in/enrolment/confirm", { body: { login, code: code() } })).field("token");
+    }
+    const who = await ask("GET", "/v1/session", { token });
+    return { tenant, email, token, id: who.field("user"), code };
+  };
+  const join_ = async (link: string, tenant: string, email: string): Promise<Person> => {
+    const body = { token: tokenOf(link), name: "Somebody", password: PASSWORD };
+    return await finish("/v1/invitations/accept", body, tenant, email);
+  };
+  return {
+    /** A new tenant with its first owner. */
+    async tenant(id: string): Promise<Person> {
+      const email = `owner@${id}.example`;
+      const made = await operator("POST", "/v1/tenants", { body: { id, name: `The ${id}` } });
+      if (made.status !== 201) throw new TypeError(`no tenant: ${made.text}`);
+      const invited = await operator("POST", `/v1/tenants/${id}/owner-invitations`, { body: { email } });
+      return await join_(invited.field("link"), id, email);
+    },
+    /** Somebody new, invited by an administrator whose second factor is fresh. */
+    async person(by: Person, role: Role, email = `${role}@${by.tenant}.example`): Promise<Person> {
+      const invited = await ask("POST", "/v1/invitations", { token: by.token, body: { email, role } });
+      return await join_(invited.field("link"), by.tenant, email);
+    },
+    /** The platform's first administrator. */
+    async administrator(): Promise<Person> {
+      const { field } = await operator("POST", "/v1/bootstrap/links");
+      const email = "root@platform.example";
+      const body = { token: tokenOf(field("link")), email, name: "Root", password: PASSWORD };
+      return await finish("/v1/bootstrap", body, "platform", email);
+    },
+  };
+}
+
+/** The token of a link stands in its fragment. */
+export function tokenOf(link: string): string {
+  return new URL(link).hash.slice(1);
+}
+
+/** An authenticator app that holds this secret. */
+export function authenticator(secret: string, clock: () => number): () => string {
+  const totp = new TOTP({ secret });
+  return () => totp.generate({ timestamp: clock() });
+}

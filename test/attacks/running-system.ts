@@ -1,0 +1,70 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { randomToken } from "../../src/core/index.ts";
+
+const CLI = fileURLToPath(new URL("../../apps/cli/main.ts", import.meta.url));
+const RUNNING = "Ringwall is running.";
+
+/** The whole system, started as a person starts it. */
+export interface RunningSystem {
+  readonly dataFolder: string;
+  /** Asks it to end, as Ctrl-C does, and removes its data. */
+  stop(): Promise<void>;
+}
+
+/** Starts PostgreSQL, server and bank on free ports with a data directory of their own. */
+export async function startSystem(): Promise<RunningSystem> {
+  // The start makes it itself: started by root, PostgreSQL runs as another account, which has to pass through.
+  const dataFolder = join(tmpdir(), `rw-attack-${randomToken(9)}`);
+  const [api, bank] = await freePorts();
+  const words = ["start", "--data", dataFolder, "--port", String(api), "--bank-port", String(bank)];
+  const { execPath, env } = process;
+  const { PATH = "", HOME = "" } = env;
+  const child = spawn(execPath, ["--conditions=source", CLI, ...words], {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { PATH, HOME },
+  });
+  const said: string[] = [];
+  const { promise: ready, resolve, reject } = Promise.withResolvers<void>();
+  for (const stream of [child.stdout, child.stderr]) {
+    createInterface({ input: stream }).on("line", (line) => {
+      said.push(line);
+      if (line === RUNNING) resolve();
+    });
+  }
+  const exited = once(child, "exit");
+  child.once("exit", (code) => reject(new Error(`the system ended (${String(code)}):\n${said.join("\n")}`)));
+  await ready;
+  return {
+    dataFolder,
+    async stop() {
+      child.kill("SIGINT");
+      await exited;
+      rmSync(dataFolder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Two ports that nothing used a moment ago. */
+async function freePorts(): Promise<readonly [number, number]> {
+  const servers = await Promise.all(
+    [0, 1].map(async () => {
+      const server = createServer();
+      server.listen(0, "127.0.0.1");
+      await once(server, "listening");
+      return server;
+    }),
+  );
+  const [api = 0, bank = 0] = servers.map((server) => {
+    const address = server.address();
+    return typeof address === "object" && address !== null ? address.port : 0;
+  });
+  await Promise.all(servers.map(async (server) => await once(server.close(), "close")));
+  return [api, bank];
+}
