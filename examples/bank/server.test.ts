@@ -68,7 +68,8 @@ test("an address that the router cannot read is refused with a problem document"
       status,
       expect.stringMatching(PROBLEM),
     ]);
-    expect(isUuid(answer.body.request_id)).toBe(true);
+    expect(answer.body.request_id).toBe(answer.headers.get("x-request-id"));
+    expectGuarded(answer);
   }
 });
 
