@@ -10,6 +10,7 @@
  *
  * @module
  */
+import { writeSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
@@ -164,6 +165,20 @@ export function linesOfATurn(self: NodeJS.Process): LineJoining {
   return {
     later: (flush) => void setImmediate(flush),
     atExit: (flush) => void self.once("exit", flush),
+  };
+}
+
+/**
+ * Writes lines to a file that is open, at once. A line that cannot be written is dropped: a log on a full disk must not
+ * end the process, and goes on when there is space again. (A stream of Node's ends for good with its first error.)
+ */
+export function lineWriter(fileDescriptor: number): (line: string) => void {
+  return (line) => {
+    try {
+      writeSync(fileDescriptor, line);
+    } catch {
+      // Nowhere is left to say it.
+    }
   };
 }
 

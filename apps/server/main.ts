@@ -8,6 +8,7 @@ import { checkSchema } from "ringwall/migrations";
 import { checkListener } from "ringwall/network";
 import { createLogger } from "ringwall/perimeter";
 import {
+  lineWriter,
   linesOfATurn,
   masterOpener,
   openCounters,
@@ -24,7 +25,7 @@ import { startSequencer } from "./sequencer.ts";
 const PRIVATE_UMASK = 0o077;
 
 const log = createLogger({
-  write: (line) => void process.stdout.write(line),
+  write: lineWriter(process.stdout.fd),
   level: "info",
   clock: systemClock,
   join: linesOfATurn(process),

@@ -8,6 +8,7 @@ import { postgresDatabase } from "ringwall/adapters/postgres";
 import { PLATFORM_TENANT, RingwallError, systemClock } from "ringwall/core";
 import { createLogger } from "ringwall/perimeter";
 import {
+  lineWriter,
   linesOfATurn,
   masterOpener,
   openCounters,
@@ -24,7 +25,7 @@ const PRIVATE_UMASK = 0o077;
 const ROLE = "bank_app";
 
 const log = createLogger({
-  write: (line) => void process.stdout.write(line),
+  write: lineWriter(process.stdout.fd),
   level: "info",
   clock: systemClock,
   join: linesOfATurn(process),

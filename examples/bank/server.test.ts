@@ -68,7 +68,8 @@ test("an address that the router cannot read is refused with a problem document"
       status,
       expect.stringMatching(PROBLEM),
     ]);
-    expect(isUuid(answer.body.request_id)).toBe(true);
+    expect(answer.body.request_id).toBe(answer.headers.get("x-request-id"));
+    expectGuarded(answer);
   }
 });
 
@@ -189,6 +190,7 @@ test("every route of the bank says who may come, and only signing in, the page a
     "GET /",
     "GET /bank.css",
     "GET /bank.js",
+    "GET /money.js",
     "POST /api/sign-in",
     "POST /api/sign-in/code",
   ]);

@@ -1,3 +1,5 @@
+import { randomBytes } from "../../src/core/index.ts";
+
 /** Choices that can be made again: the same seed gives the same ones in the same order. */
 export interface Chance {
   readonly seed: number;
@@ -8,7 +10,7 @@ export interface Chance {
 
 /** The seed of an earlier run, or a new one. */
 export function seedOf(text: string | undefined): number {
-  return text === undefined ? Math.floor(Math.random() * 2 ** 32) : Number(text);
+  return text === undefined ? randomBytes(4).readUInt32BE() : Number(text);
 }
 
 /** SplitMix32: small, and good enough to choose who is killed when. */

@@ -14,6 +14,7 @@ import { until } from "./until.ts";
 const SERVER = fileURLToPath(new URL("../../apps/server/main.ts", import.meta.url));
 const BANK = fileURLToPath(new URL("../../examples/bank/main.ts", import.meta.url));
 const END_MS = 30_000;
+const DRAIN_MS = 10_000;
 
 /** Server and bank over a PostgreSQL that nobody starts again but the test, with a proxy between. */
 export interface Installation {
@@ -94,5 +95,8 @@ async function startProcess(place: Place, name: string, script: string, runtimeF
 async function endProcess(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   child.kill("SIGTERM");
+  // As the supervisor does with one that does not drain.
+  const late = setTimeout(() => child.kill("SIGKILL"), DRAIN_MS);
   await once(child, "exit");
+  clearTimeout(late);
 }

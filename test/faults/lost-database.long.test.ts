@@ -6,6 +6,7 @@ import { type Installation, runUnsupervised } from "./installation.ts";
 import { checkBooks } from "./invariants.ts";
 import { foundBank, PASSWORD, type TestBank } from "./population.ts";
 import { processesHidden, signalAll } from "./processes.ts";
+import { say } from "./say.ts";
 import { connectSuperuser, makePlace, removePlace } from "./system.ts";
 import { Ledger, settle } from "./transfers.ts";
 import { until } from "./until.ts";
@@ -91,7 +92,7 @@ async function outage({ back, gone, total }: Outage): Promise<void> {
   await traffic.stop();
   watch.expectOnly(CODES);
   expect(running.alive(), "server and bank were not started again").toBe(true);
-  console.log("refused", watch.refusals(), `the longest answer took ${Math.round(watch.longestMs)} ms`);
+  say(`refused: ${watch.refusals()}; the longest answer took ${Math.round(watch.longestMs)} ms`);
   await signsIn(doors);
   const owner = await connectSuperuser(place);
   try {
@@ -149,9 +150,9 @@ interface Traffic {
 
 function startTraffic(bank: HttpClient): Traffic {
   const done = { transfers: 0, reads: 0 };
-  let stopping = false;
+  const stopping = new AbortController();
   const repeatedly = async (act: () => Promise<void>): Promise<void> => {
-    while (!stopping) {
+    while (!stopping.signal.aborted) {
       await act();
       await delay(PAUSE_MS);
     }
@@ -180,7 +181,7 @@ function startTraffic(bank: HttpClient): Traffic {
       ]);
     },
     async stop() {
-      stopping = true;
+      stopping.abort();
       await clients;
     },
   };

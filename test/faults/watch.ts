@@ -10,8 +10,8 @@ interface Seen {
 }
 
 /**
- * The longest way to a refusal: 15 s until a silent connection is given up, then 5 s each for the password's connection
- * and one's own, and the half second in which the pool looks.
+ * The longest way to a refusal: 15 s until a silent connection is given up, 5 s each for the password's connection and
+ * one's own, and the half second in which the pool looks.
  */
 const ANSWER_MS = 30_000;
 
@@ -30,13 +30,13 @@ export class Watch {
     return { ...client, send };
   }
 
-  /** What was refused, and how often: `503 database.unavailable`. */
-  refusals(): ReadonlyMap<string, number> {
+  /** What was refused, and how often: `503 database.unavailable 12`. */
+  refusals(): string {
     const counts = new Map<string, number>();
     for (const { code, status } of this.#seen) {
       if (status >= 300) counts.set(`${status} ${code}`, (counts.get(`${status} ${code}`) ?? 0) + 1);
     }
-    return counts;
+    return [...counts].map(([what, times]) => `${what} ${times}`).join(", ");
   }
 
   get longestMs(): number {

@@ -2,13 +2,13 @@
 import { createBank } from "../../../examples/bank/server.ts";
 import { systemClock } from "../../../src/core/index.ts";
 import { createLogger } from "../../../src/perimeter/index.ts";
-import { linesOfATurn } from "../../../src/supervised.ts";
+import { lineWriter, linesOfATurn } from "../../../src/supervised.ts";
 import { serve } from "../child.ts";
 import { composeBank, Parts } from "./parts.ts";
 
 serve(Parts, async (parts) => {
   const log = createLogger({
-    write: (line) => void process.stdout.write(line),
+    write: lineWriter(process.stdout.fd),
     level: "info",
     clock: systemClock,
     join: linesOfATurn(process),

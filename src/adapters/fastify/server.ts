@@ -8,6 +8,7 @@ import Fastify, {
   type FastifyRequest,
 } from "fastify";
 import { RingwallError } from "../../core/index.ts";
+import { isJsonMediaType } from "../../perimeter/index.ts";
 import { type Exchange, type Guard, type RoutePolicy, runSteps, type Step } from "../../pipeline.ts";
 import { asRingwallError, problem } from "./problem.ts";
 
@@ -172,7 +173,12 @@ async function settle(pending: Promise<void>, go: () => void, done: (error?: Err
 
 function readStrictJson(app: FastifyInstance, guard: Guard): void {
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser("application/json", { parseAs: "buffer" }, (_request, body, done) => {
+  app.addContentTypeParser("application/json", { parseAs: "buffer" }, (request, body, done) => {
+    // Fastify matches the type alone; with another charset the bytes would mean something else to the sender.
+    if (!isJsonMediaType(request.headers["content-type"])) {
+      done(new RingwallError("request.media_type"), undefined);
+      return;
+    }
     try {
       done(null, guard.parseBody(typeof body === "string" ? Buffer.from(body) : body));
     } catch (error) {

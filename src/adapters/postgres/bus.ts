@@ -3,7 +3,7 @@ import type { Client } from "pg";
 import { z } from "zod";
 import { type Bus, type Invalidation, isTenantId, type Logger, type TenantId } from "../../core/index.ts";
 import type { ContextSigner } from "../../data/tenants/index.ts";
-import { openClient, type Target } from "./connect.ts";
+import { firstAnswer, openClient, type Target } from "./connect.ts";
 
 /** The bus of one process; close it before the process ends. */
 export interface PostgresBus extends Bus {
@@ -125,7 +125,7 @@ class ListeningBus implements PostgresBus {
       client.on("notification", (message) => {
         this.#deliver(message.payload ?? "");
       });
-      await client.query("listen ringwall_invalidation");
+      await firstAnswer(client, "listen ringwall_invalidation");
     } catch (error) {
       client?.connection.stream.destroy();
       this.#log.warn({ code: error instanceof Error ? error.name : "" }, "the invalidation bus is not connected");

@@ -1,7 +1,7 @@
 import { isIPv4, isIPv6 } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { checkServerIdentity, type PeerCertificate } from "node:tls";
-import { Client } from "pg";
+import { Client, type QueryResult, type QueryResultRow } from "pg";
 import { type PlainSecret, RingwallError } from "../../core/index.ts";
 import { connectReason, isInvalidPassword, unavailable } from "./errors.ts";
 
@@ -65,6 +65,20 @@ export async function openClient(target: Target, interactive: boolean): Promise<
       }
       await delay(PASSWORD_RETRY_MS * attempt);
     }
+  }
+}
+
+/**
+ * What a new connection answers first. The server, or the way to it, may fall silent right after it let us in, and nobody
+ * watches a connection yet that nobody has: after as long as connecting may take it is ended.
+ * @throws Error when the connection is lost, or was ended for that.
+ */
+export async function firstAnswer<Row extends QueryResultRow>(client: Client, text: string): Promise<QueryResult<Row>> {
+  const late = setTimeout(() => void client.connection.stream.destroy(), CONNECT_MS);
+  try {
+    return await client.query<Row>(text);
+  } finally {
+    clearTimeout(late);
   }
 }
 

@@ -1,6 +1,6 @@
 import { assert, type Clock, RingwallError, type SqlValue, statement, type TenantId } from "../../core/index.ts";
 import { CONTEXT_LIFE_MS, type ContextSigner } from "../../data/tenants/index.ts";
-import { openClient, STATEMENT_MS, type Target } from "./connect.ts";
+import { firstAnswer, openClient, STATEMENT_MS, type Target } from "./connect.ts";
 import { unavailable } from "./errors.ts";
 import { Frames } from "./frames.ts";
 import { type Step, Wire } from "./wire.ts";
@@ -187,13 +187,14 @@ export class Pool {
   /** Waits for what is running, then closes every connection. */
   async close(): Promise<void> {
     this.#closed = true;
-    clearInterval(this.#sweep);
     for (const waiter of this.#waiting.splice(0)) waiter.refuse(busy("closed"));
     for (const member of [...this.#idle, ...this.#lanes]) this.#retire(member);
     await new Promise<void>((done) => {
       this.#drained = done;
       this.#settle();
     });
+    // Not before: a server that fell silent would be waited for without end.
+    clearInterval(this.#sweep);
   }
 
   #settle(): void {
@@ -272,7 +273,8 @@ export class Pool {
     try {
       const client = await openClient(this.#target, true);
       const beforeMs = this.#clock();
-      const { rows } = await client.query<{ pid: number; now_ms: number }>(
+      const { rows } = await firstAnswer<{ pid: number; now_ms: number }>(
+        client,
         "select pg_catalog.pg_backend_pid() as pid, pg_catalog.date_part('epoch', pg_catalog.clock_timestamp()) * 1000 as now_ms",
       );
       const row = rows[0];
@@ -300,6 +302,19 @@ export class Pool {
     this.#settle();
   }
 
+  /**
+   * Ends connections that do not answer, and with them those that have not answered since: a network that forgot one has
+   * mostly forgotten all, and each would cost somebody the same wait.
+   */
+  #endSilent(nowMs: number): void {
+    const silent = [...this.#members].filter(({ wire }) => wire.waitingMs() > SILENCE_MS);
+    const sinceMs = Math.max(...silent.map(({ wire }) => nowMs - wire.waitingMs()));
+    const unused = [...this.#idle, ...this.#lanes].filter(
+      ({ wire, usedMs }) => wire.inFlight === 0 && usedMs <= sinceMs,
+    );
+    for (const { wire } of [...silent, ...unused]) wire.destroy(new Error("the server does not answer"));
+  }
+
   /** Twice a second: who waited too long is refused, silent connections are ended, old and idle ones retired. */
   #tend(): void {
     const nowMs = this.#clock();
@@ -308,9 +323,7 @@ export class Pool {
     while (this.#waiting[0] !== undefined && nowMs - this.#waiting[0].sinceMs > WAIT_MS) {
       this.#waiting.shift()?.refuse(busy("waited too long for a connection"));
     }
-    for (const member of this.#members) {
-      if (member.wire.waitingMs() > SILENCE_MS) member.wire.destroy(new Error("the server does not answer"));
-    }
+    this.#endSilent(nowMs);
     for (const lane of this.#lanes.filter((one) => this.#isStale(one))) this.#retire(lane);
     for (const member of this.#idle.filter((one) => this.#isStale(one) || nowMs - one.usedMs > IDLE_MS)) {
       if (this.#isStale(member) || this.#members.size > CONNECTIONS_MIN) this.#retire(member);
