@@ -52,9 +52,24 @@ export async function readRuntime(
   path: string,
   uid: number | undefined,
 ): Promise<{ runtime: Runtime; config: RingwallConfig }> {
-  const runtime = { ...parseConfig(Runtime, JSON.parse(await readFile(path, "utf8"))), uid };
-  const config = parseConfig(RingwallConfig, JSON.parse(await readFile(runtime.configFile, "utf8")));
+  const runtime = { ...parseConfig(Runtime, await readJson(path)), uid };
+  const config = parseConfig(RingwallConfig, await readJson(runtime.configFile));
   return { runtime, config };
+}
+
+/** @throws RingwallError `config.invalid`, naming the file. A parser's message quotes what it read, and is not passed on. */
+async function readJson(path: string): Promise<unknown> {
+  let text: string;
+  try {
+    text = await readFile(path, "utf8");
+  } catch (cause) {
+    throw new RingwallError("config.invalid", { message: `the file ${path} cannot be read`, cause });
+  }
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    throw new RingwallError("config.invalid", { message: `the file ${path} is not JSON` });
+  }
 }
 
 /**
@@ -188,7 +203,7 @@ export function lineWriter(fileDescriptor: number): (line: string) => void {
  * @param start - Starts everything; returns what takes it down again.
  */
 export function runSupervised(self: NodeJS.Process, log: Logger, start: () => Promise<() => Promise<void>>): void {
-  const started = start();
+  const { promise: started, resolve, reject } = Promise.withResolvers<() => Promise<void>>();
   let ending: Promise<void> | undefined;
   const drain = async (): Promise<void> => {
     try {
@@ -203,8 +218,10 @@ export function runSupervised(self: NodeJS.Process, log: Logger, start: () => Pr
   const end = (): void => {
     ending ??= drain();
   };
+  // Before anything is started, so that no signal finds the process without an answer.
   self.on("SIGTERM", end);
   self.on("disconnect", end);
+  start().then(resolve, reject);
   started.then(
     () => void self.send?.({ ready: true }),
     (error: unknown) => {

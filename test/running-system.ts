@@ -43,7 +43,12 @@ export async function startSystem(): Promise<RunningSystem> {
   }
   const exited = once(child, "exit");
   child.once("exit", (code) => reject(new Error(`the system ended (${String(code)}):\n${said.join("\n")}`)));
-  await ready;
+  try {
+    await ready;
+  } catch (error) {
+    rmSync(dataFolder, { recursive: true, force: true });
+    throw error;
+  }
   return {
     dataFolder,
     apiPort,

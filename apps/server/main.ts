@@ -8,8 +8,8 @@ import { checkSchema } from "ringwall/migrations";
 import { checkListener } from "ringwall/network";
 import { createLogger } from "ringwall/perimeter";
 import {
-  lineWriter,
   linesOfATurn,
+  lineWriter,
   masterOpener,
   openCounters,
   type Runtime,

@@ -8,8 +8,8 @@ import { postgresDatabase } from "ringwall/adapters/postgres";
 import { PLATFORM_TENANT, RingwallError, systemClock } from "ringwall/core";
 import { createLogger } from "ringwall/perimeter";
 import {
-  lineWriter,
   linesOfATurn,
+  lineWriter,
   masterOpener,
   openCounters,
   readRuntime,

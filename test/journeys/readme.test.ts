@@ -8,6 +8,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { TOTP } from "otpauth";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { systemClock } from "../../src/core/index.ts";
 import { type RunningSystem, startSystem } from "../running-system.ts";
 
 // README.md's walk, command by command as it stands there, on a system that was started for it. Only the ports differ,
@@ -136,7 +137,7 @@ test("5: both are in the bank's audit, and the audit of every tenant is verified
   try {
     await run(signIn, answers());
   } catch {
-    await delay(STEP_MS - (Date.now() % STEP_MS) + 50);
+    await delay(STEP_MS - (systemClock() % STEP_MS) + 50);
     await run(signIn, answers());
   }
   const said = await run(tail);

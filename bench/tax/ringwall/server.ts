@@ -2,7 +2,7 @@
 import { createBank } from "../../../examples/bank/server.ts";
 import { systemClock } from "../../../src/core/index.ts";
 import { createLogger } from "../../../src/perimeter/index.ts";
-import { lineWriter, linesOfATurn } from "../../../src/supervised.ts";
+import { linesOfATurn, lineWriter } from "../../../src/supervised.ts";
 import { serve } from "../child.ts";
 import { composeBank, Parts } from "./parts.ts";
 

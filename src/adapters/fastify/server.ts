@@ -25,6 +25,8 @@ declare module "fastify" {
 /** For answers to requests that no route takes. Refused or not, they pass the perimeter and are logged. */
 const NO_ROUTE: RoutePolicy = { access: "public", summary: "No route takes this request.", auditRefusals: false };
 
+/** What is still running when a server closes has this long; a body that never ends must not keep it open. */
+const DRAIN_MS = 5_000;
 /** A whole request must have arrived by then: a slow sender holds a connection, not a worker. */
 const REQUEST_TIMEOUT_MS = 30_000;
 /** Longer than load balancers keep an idle connection, so that they close first. */
@@ -47,8 +49,8 @@ export interface ServerOptions {
  */
 export function createServer(guard: Guard, options: ServerOptions = {}): FastifyInstance {
   const operator = options.operator === true;
-  const app = Fastify(serverOptions(guard, operator));
   const arrival = guard.steps.filter((step) => step.phase === "arrival");
+  const app = Fastify(serverOptions(guard, operator, arrival));
   const input = guard.steps.filter((step) => step.phase === "input");
 
   // Fastify wants decorated references declared before they are set, so that requests keep one hidden class.
@@ -62,7 +64,9 @@ export function createServer(guard: Guard, options: ServerOptions = {}): Fastify
   app.addHook("onRequest", (request, reply, done) => {
     const exchange = arrive(request, guard, operator);
     request.exchange = exchange;
-    proceed(arrival, exchange, reply, done);
+    // Nobody takes the body of a request that no route takes, so it is not waited for either.
+    const missing = exchange.policy === NO_ROUTE ? new RingwallError("resource.not_found") : undefined;
+    proceed(arrival, exchange, reply, (refused) => done(refused ?? missing));
   });
   app.addHook("preValidation", (request, reply, done) => {
     const { exchange } = request;
@@ -77,7 +81,7 @@ export function createServer(guard: Guard, options: ServerOptions = {}): Fastify
   return app;
 }
 
-function serverOptions(guard: Guard, operator: boolean): FastifyHttpOptions<Server> {
+function serverOptions(guard: Guard, operator: boolean, arrival: readonly Step[]): FastifyHttpOptions<Server> {
   return {
     logger: false,
     bodyLimit: guard.bodyBytesMax,
@@ -92,15 +96,18 @@ function serverOptions(guard: Guard, operator: boolean): FastifyHttpOptions<Serv
     requestIdHeader: false,
     // The exchange has an id of its own, which everybody uses.
     genReqId: () => "",
-    http: { maxHeaderSize: HEADER_BYTES_MAX, insecureHTTPParser: false },
+    http: { maxHeaderSize: HEADER_BYTES_MAX, insecureHTTPParser: false, requireHostHeader: false },
     routerOptions: { maxParamLength: PARAM_CHARS_MAX, caseSensitive: true, ignoreTrailingSlash: false },
     clientErrorHandler: (error, socket) => answerUnparsed(error, socket, guard, operator),
     frameworkErrors: (error, request, reply) => {
       // The router refused the address itself: no hook runs for it, neither before nor after.
       request.exchange ??= arrive(request, guard, operator);
-      putFields(reply, guard.headersFor(request.exchange));
       reply.raw.once("finish", () => complete(request.exchange, reply, guard));
-      void sendProblem(asRingwallError(error), request, reply);
+      // Counted and refused by the arrival steps as any other; what they let through is refused for its address.
+      proceed(arrival, request.exchange, reply, (refused) => {
+        putFields(reply, guard.headersFor(request.exchange));
+        void sendProblem(asRingwallError(refused ?? error), request, reply);
+      });
     },
   };
 }
@@ -207,6 +214,11 @@ function sendProblem(error: RingwallError, request: FastifyRequest, reply: Fasti
 }
 
 function finish(app: FastifyInstance, guard: Guard): void {
+  app.addHook("preClose", (done) => {
+    const late = setTimeout(() => app.server.closeAllConnections(), DRAIN_MS);
+    app.server.once("close", () => clearTimeout(late));
+    done();
+  });
   app.addHook("onSend", (request, reply, payload, done) => {
     putFields(reply, guard.headersFor(request.exchange));
     done(null, payload);
