@@ -6,37 +6,47 @@ import { wall } from "./wall.ts";
 export const migration: Migration = {
   name: "0006_input",
   async up(db) {
-    // status is null only inside the transaction that claimed the key: a committed row has its outcome.
+    // Domains, since a domain's check is prepared once per connection and a table's by every insert.
+    await sql`create domain ringwall.actor_name as text check (length(value) between 1 and 200)`.execute(db);
+    await sql`create domain ringwall.idempotency_key as text check (length(value) between 1 and 255)`.execute(db);
+    await sql`create domain ringwall.request_hash as bytea check (octet_length(value) = 32)`.execute(db);
+    await sql`create domain ringwall.success_status as integer check (value between 200 and 299)`.execute(db);
+    await sql`create domain ringwall.kept_answer as text check (length(value) <= 16384)`.execute(db);
+    await sql`create domain ringwall.velocity_scope as text check (length(value) between 1 and 100)`.execute(db);
+    await sql`create domain ringwall.velocity_sum as numeric(38, 0) check (value >= 0)`.execute(db);
+    await sql`create domain ringwall.velocity_count as integer check (value > 0)`.execute(db);
+    // A row is an act that was done: key and outcome come with it, in one insert.
     await sql`
       create table ringwall.idempotency (
-        tenant_id    text        not null default ringwall.tenant() check (tenant_id <> ''),
-        actor        text        not null check (length(actor) between 1 and 200),
-        key          text        not null check (length(key) between 1 and 255),
-        request_hash bytea       not null check (octet_length(request_hash) = 32),
-        status       integer     check (status between 200 and 299),
-        body         text        check (length(body) <= 16384),
-        created_at   timestamptz not null,
-        primary key (tenant_id, actor, key),
-        check ((status is null) = (body is null))
+        tenant_id    ringwall.tenant_ref      not null default ringwall.tenant(),
+        actor        ringwall.actor_name      not null,
+        key          ringwall.idempotency_key not null,
+        request_hash ringwall.request_hash    not null,
+        status       ringwall.success_status  not null,
+        body         ringwall.kept_answer     not null,
+        created_at   timestamptz              not null,
+        primary key (tenant_id, actor, key)
       )`.execute(db);
     await sql`create index idempotency_by_age on ringwall.idempotency (tenant_id, created_at)`.execute(db);
 
     await sql`
       create table ringwall.velocity (
-        tenant_id text           not null default ringwall.tenant() check (tenant_id <> ''),
-        actor     text           not null check (length(actor) between 1 and 200),
-        scope     text           not null check (length(scope) between 1 and 100),
-        starts_at timestamptz    not null,
-        sum       numeric(38, 0) not null check (sum >= 0),
-        count     integer        not null check (count > 0),
+        tenant_id ringwall.tenant_ref     not null default ringwall.tenant(),
+        actor     ringwall.actor_name     not null,
+        scope     ringwall.velocity_scope not null,
+        starts_at timestamptz             not null,
+        sum       ringwall.velocity_sum   not null,
+        count     ringwall.velocity_count not null,
         primary key (tenant_id, actor, scope)
       )`.execute(db);
 
     // The host application's own login reaches both: its acts are the ones that are counted.
     await wall(db, "idempotency", {
-      ringwall_app: ["select", "insert", "update", "delete"],
-      ringwall_client: ["select", "insert", "update", "delete"],
+      ringwall_app: ["select", "insert", "delete"],
+      ringwall_client: ["select", "insert", "delete"],
     });
+    // Sweeping passes over rows that somebody else sweeps, and FOR UPDATE asks for the right to change something.
+    await sql`grant update (created_at) on ringwall.idempotency to ringwall_app, ringwall_client`.execute(db);
     await wall(db, "velocity", {
       ringwall_app: ["select", "insert", "update"],
       ringwall_client: ["select", "insert", "update"],

@@ -10,6 +10,7 @@
  *
  * @module
  */
+import { writeSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
@@ -50,9 +51,24 @@ export async function readRuntime(
   path: string,
   uid: number | undefined,
 ): Promise<{ runtime: Runtime; config: RingwallConfig }> {
-  const runtime = { ...parseConfig(Runtime, JSON.parse(await readFile(path, "utf8"))), uid };
-  const config = parseConfig(RingwallConfig, JSON.parse(await readFile(runtime.configFile, "utf8")));
+  const runtime = { ...parseConfig(Runtime, await readJson(path)), uid };
+  const config = parseConfig(RingwallConfig, await readJson(runtime.configFile));
   return { runtime, config };
+}
+
+/** @throws RingwallError `config.invalid`, naming the file. A parser's message quotes what it read, and is not passed on. */
+async function readJson(path: string): Promise<unknown> {
+  let text: string;
+  try {
+    text = await readFile(path, "utf8");
+  } catch (cause) {
+    throw new RingwallError("config.invalid", { message: `the file ${path} cannot be read`, cause });
+  }
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    throw new RingwallError("config.invalid", { message: `the file ${path} is not JSON` });
+  }
 }
 
 /**
@@ -159,12 +175,26 @@ async function readSecret(path: string, uid: number | undefined): Promise<PlainS
 }
 
 /**
+ * Writes lines to a file that is open, at once. A line that cannot be written is dropped: a log on a full disk must not
+ * end the process, and goes on when there is space again. (A stream of Node's ends for good with its first error.)
+ */
+export function lineWriter(fileDescriptor: number): (line: string) => void {
+  return (line) => {
+    try {
+      writeSync(fileDescriptor, line);
+    } catch {
+      // Nowhere is left to say it.
+    }
+  };
+}
+
+/**
  * Starts, reports, and drains once, however many reasons to end arrive. Ends the process itself.
  * @param self - This process: its signals and its channel to the supervisor.
  * @param start - Starts everything; returns what takes it down again.
  */
 export function runSupervised(self: NodeJS.Process, log: Logger, start: () => Promise<() => Promise<void>>): void {
-  const started = start();
+  const { promise: started, resolve, reject } = Promise.withResolvers<() => Promise<void>>();
   let ending: Promise<void> | undefined;
   const drain = async (): Promise<void> => {
     try {
@@ -179,8 +209,10 @@ export function runSupervised(self: NodeJS.Process, log: Logger, start: () => Pr
   const end = (): void => {
     ending ??= drain();
   };
+  // Before anything is started, so that no signal finds the process without an answer.
   self.on("SIGTERM", end);
   self.on("disconnect", end);
+  start().then(resolve, reject);
   started.then(
     () => void self.send?.({ ready: true }),
     (error: unknown) => {

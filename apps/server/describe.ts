@@ -55,7 +55,9 @@ export function describeApi(routes: readonly RouteDefinition[]): Json {
         cookie: { type: "apiKey", in: "cookie", name: SESSION_COOKIE },
         operator: {
           type: "mutualTLS",
-          description: "Not TLS: the local administration socket, whose file mode is the credential.",
+          description:
+            "Stands for what OpenAPI has no name for: the local administration socket, where the connection itself, by " +
+            "the socket's file mode, is the credential.",
         },
       },
       responses: {

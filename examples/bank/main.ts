@@ -7,7 +7,15 @@ import { addressesOf, listenOn } from "ringwall/adapters/fastify";
 import { postgresDatabase } from "ringwall/adapters/postgres";
 import { PLATFORM_TENANT, RingwallError, systemClock } from "ringwall/core";
 import { createLogger } from "ringwall/perimeter";
-import { masterOpener, openCounters, readRuntime, readSigner, runSupervised, targetOf } from "ringwall/supervised";
+import {
+  lineWriter,
+  masterOpener,
+  openCounters,
+  readRuntime,
+  readSigner,
+  runSupervised,
+  targetOf,
+} from "ringwall/supervised";
 import { PASSWORD_SECRET, takeOverPassword } from "./password.ts";
 import { type SeededBank, seed } from "./seed.ts";
 import { createBank, SESSION_COOKIE } from "./server.ts";
@@ -15,7 +23,7 @@ import { createBank, SESSION_COOKIE } from "./server.ts";
 const PRIVATE_UMASK = 0o077;
 const ROLE = "bank_app";
 
-const log = createLogger({ write: (line) => void process.stdout.write(line), level: "info", clock: systemClock });
+const log = createLogger({ write: lineWriter(process.stdout.fd), level: "info", clock: systemClock });
 
 async function start(runtimeFile: string): Promise<() => Promise<void>> {
   const clock = systemClock;

@@ -74,8 +74,7 @@ export const TRANSFER = statement(
   `with moved as (
      update bank.account
      set balance = balance + case account_id when $2::uuid then -$4::bigint else $4::bigint end
-     where account_id in ($2, $3)
-       and exists (select from bank.account payer where payer.account_id = $2 and payer.balance >= $4::bigint)
+     where account_id in ($2, $3) and (account_id <> $2 or balance >= $4::bigint)
      returning account_id)
    insert into bank.transfer (transfer_id, from_account, to_account, amount, currency, user_id)
    select $1, $2, $3, case when count(*) = 2 then $4::bigint end, $5, $6 from moved`,

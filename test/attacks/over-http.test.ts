@@ -2,7 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { attacks, findTarget, openStage, playAll, type Row, type Stage } from "../../apps/cli/commands/attack/index.ts";
 import { systemClock } from "../../src/core/index.ts";
-import { type RunningSystem, startSystem } from "./running-system.ts";
+import { type RunningSystem, startSystem } from "../running-system.ts";
 
 // The same attacks as `ringwall attack`, on a system that is started for them, with the limits it has by default.
 

@@ -19,7 +19,8 @@ const PAUSE_MS = 40;
 /** Beyond five seconds without a durable note, reads are refused as well. */
 const AWAY_MS = 8_000;
 const REFUSED_MS = 40_000;
-const RETURN_MS = 30_000;
+/** Dead connections are found after 15 s, and the bank's new ones need a password over others that may be dead as well. */
+const RETURN_MS = 60_000;
 const NOTED_MS = 30_000;
 /** The database is gone, or what was read could not be recorded for five seconds. */
 const CODES = ["database.unavailable", "audit.unavailable"] as const;

@@ -13,7 +13,7 @@ import {
 import type { Context, Input } from "../command.ts";
 import { CommandFailed, UsageError } from "../command.ts";
 import { type DataPaths, prepareDataDirectory } from "../data-directory.ts";
-import { keptSecret } from "../kept-secret.ts";
+import { keptSecret } from "../private-file.ts";
 import { loadApplicationMigrations } from "./application-migrations.ts";
 import { newContextKey, parseContextKey } from "./context-key.ts";
 import { databaseTarget } from "./database-target.ts";

@@ -10,6 +10,7 @@ export const migration: Migration = {
   async up(db: Kysely<unknown>): Promise<void> {
     await sql`create schema bank`.execute(db);
     await sql`grant usage on schema bank to bank_app`.execute(db);
+    await columnTypes(db);
     await customers(db);
     await accounts(db);
     await transfers(db);
@@ -17,15 +18,25 @@ export const migration: Migration = {
   },
 };
 
+/** Checks of columns that transfers read and write: a domain's is prepared once per connection, a table's by every write. */
+async function columnTypes(db: Kysely<unknown>): Promise<void> {
+  await sql`
+    create domain bank.sealed as bytea check (get_byte(value, 0) = 1 and length(value) >= 32)`.execute(db);
+  await sql`create domain bank.row_key as bytea check (length(value) = 98)`.execute(db);
+  await sql`create domain bank.balance as bigint check (value >= 0)`.execute(db);
+  await sql`create domain bank.amount as bigint check (value > 0)`.execute(db);
+  await sql`create domain bank.currency as text check (value ~ '^[A-Z]{3}$')`.execute(db);
+}
+
 async function customers(db: Kysely<unknown>): Promise<void> {
   await sql`
     create table bank.customer (
-      tenant_id   text        not null default ringwall.tenant() check (tenant_id <> ''),
-      customer_id uuid        not null,
-      user_id     uuid        not null,
-      name        text        not null check (length(name) between 1 and 200),
-      national_id bytea       not null check (get_byte(national_id, 0) = 1 and length(national_id) >= 32),
-      row_key     bytea       not null check (length(row_key) = 98),
+      tenant_id   ringwall.tenant_ref not null default ringwall.tenant(),
+      customer_id uuid         not null,
+      user_id     uuid         not null,
+      name        text         not null check (length(name) between 1 and 200),
+      national_id bank.sealed  not null,
+      row_key     bank.row_key not null,
       created_at  timestamptz not null default now(),
       primary key (tenant_id, customer_id),
       unique (tenant_id, user_id)
@@ -36,15 +47,15 @@ async function customers(db: Kysely<unknown>): Promise<void> {
 async function accounts(db: Kysely<unknown>): Promise<void> {
   await sql`
     create table bank.account (
-      tenant_id   text        not null default ringwall.tenant() check (tenant_id <> ''),
-      account_id  uuid        not null,
-      customer_id uuid        not null,
-      owner_id    uuid        not null,
-      number      bytea       not null check (get_byte(number, 0) = 1 and length(number) >= 32),
-      row_key     bytea       not null check (length(row_key) = 98),
-      balance     bigint      not null check (balance >= 0),
-      currency    text        not null check (currency ~ '^[A-Z]{3}$'),
-      created_at  timestamptz not null default now(),
+      tenant_id   ringwall.tenant_ref not null default ringwall.tenant(),
+      account_id  uuid                not null,
+      customer_id uuid                not null,
+      owner_id    uuid                not null,
+      number      bank.sealed         not null,
+      row_key     bank.row_key        not null,
+      balance     bank.balance        not null,
+      currency    bank.currency       not null,
+      created_at  timestamptz         not null default now(),
       primary key (tenant_id, account_id),
       foreign key (tenant_id, customer_id) references bank.customer (tenant_id, customer_id)
     )`.execute(db);
@@ -57,15 +68,16 @@ async function accounts(db: Kysely<unknown>): Promise<void> {
 async function transfers(db: Kysely<unknown>): Promise<void> {
   await sql`
     create table bank.transfer (
-      tenant_id    text        not null default ringwall.tenant() check (tenant_id <> ''),
-      transfer_id  uuid        not null,
-      from_account uuid        not null,
-      to_account   uuid        not null check (to_account <> from_account),
-      amount       bigint      not null check (amount > 0),
-      currency     text        not null,
-      user_id      uuid        not null,
-      created_at   timestamptz not null default now(),
+      tenant_id    ringwall.tenant_ref not null default ringwall.tenant(),
+      transfer_id  uuid                not null,
+      from_account uuid                not null,
+      to_account   uuid                not null,
+      amount       bank.amount         not null,
+      currency     bank.currency       not null,
+      user_id      uuid                not null,
+      created_at   timestamptz         not null default now(),
       primary key (tenant_id, transfer_id),
+      check (to_account <> from_account),
       foreign key (tenant_id, from_account) references bank.account (tenant_id, account_id),
       foreign key (tenant_id, to_account) references bank.account (tenant_id, account_id)
     )`.execute(db);

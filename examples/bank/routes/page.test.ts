@@ -1,3 +1,4 @@
+import * as fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type BankStage, bankStage } from "../stage.fixture.ts";
 
@@ -42,14 +43,21 @@ test("the policy lets nothing run, load or frame that the page does not need", a
   expect(text).not.toMatch(/<script\b[^>]*>[^<\s]|<style|\sstyle=|\son[a-z]+=|javascript:/i);
 });
 
-test("style and script come with their own type, and hold no way around the policy", async () => {
+test("style and scripts come with their own type, and hold no way around the policy", async () => {
   const style = await stage.ask("GET", "/bank.css");
-  const script = await stage.ask("GET", "/bank.js");
   expect(style.headers.get("content-type")).toBe("text/css; charset=utf-8");
-  expect(script.headers.get("content-type")).toBe("text/javascript; charset=utf-8");
-  expect(script.text).not.toMatch(
-    /innerHTML|outerHTML|insertAdjacent|document\.write|eval\(|new Function|localStorage/,
-  );
+  const main = await stage.ask("GET", "/bank.js");
+  const imported = [...main.text.matchAll(/from "([^"]+)"/g)].map(([, path]) => path ?? "");
+  expect(imported).toEqual(["./money.js"]);
+  const scripts = [main, await stage.ask("GET", "/money.js")];
+  expect(scripts.map(({ headers }) => headers.get("content-type"))).toEqual([
+    "text/javascript; charset=utf-8",
+    "text/javascript; charset=utf-8",
+  ]);
+  for (const script of scripts)
+    expect(script.text).not.toMatch(
+      /innerHTML|outerHTML|insertAdjacent|document\.write|eval\(|new Function|localStorage/,
+    );
 });
 
 test("every field of the page has a label, and every id that the script looks for is there", async () => {
@@ -61,4 +69,59 @@ test("every field of the page has a label, and every id that the script looks fo
   const wanted = [...script.matchAll(/["'`]#([a-z-]+)/g)].map(([, id]) => id);
   const there = new Set([...page.matchAll(/\sid="([a-z-]+)"/g)].map(([, id]) => id));
   expect(wanted.filter((id) => id !== undefined && !there.has(id))).toEqual([]);
+});
+
+test("every field's pattern is one that browsers accept: they read it with the strictest flag and ignore what fails", async () => {
+  const { text } = await stage.ask("GET", "/");
+  const patterns = [...text.matchAll(/ pattern="([^"]+)"/g)].map(([, pattern]) => new RegExp(`^(?:${pattern})$`, "v"));
+  expect(patterns).toHaveLength(4);
+  expect(patterns.filter((pattern) => pattern.test("0198c1a0-0000-7000-8000-000000000001"))).toHaveLength(2);
+});
+
+interface Money {
+  readonly minorUnits: (text: string) => number | undefined;
+  readonly decimal: (units: number) => string;
+}
+
+test("an amount that people write becomes whole minor units, without a fraction in between", async () => {
+  const path = new URL("../page/money.js", import.meta.url).href;
+  // The page's script has no types of its own.
+  const { decimal, minorUnits } = (await import(path)) as Money;
+  for (const [text, units] of [
+    ["12", 1_200],
+    ["12.5", 1_250],
+    ["12,50", 1_250],
+    [" 0.29 ", 29],
+    ["0.57", 57],
+    ["1.15", 115],
+    ["8.2", 820],
+    ["999999999.99", 99_999_999_999],
+    ["007", 700],
+  ] as const) {
+    expect([text, minorUnits(text)]).toEqual([text, units]);
+  }
+  for (const text of [
+    "",
+    "0",
+    "0.00",
+    "-1",
+    "+1",
+    "1e3",
+    "0x10",
+    ".5",
+    "5.",
+    "1.234",
+    "1 000",
+    "1,000.00",
+    "NaN",
+    "1234567890",
+    "١٢",
+  ]) {
+    expect([text, minorUnits(text)]).toEqual([text, undefined]);
+  }
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 99_999_999_999 }), (units) => {
+      expect(minorUnits(decimal(units))).toBe(units);
+    }),
+  );
 });

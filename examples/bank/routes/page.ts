@@ -13,7 +13,7 @@ const asset = { access: "public", auditRefusals: false } as const;
 export function page(): readonly RouteDefinition[] {
   const markup = file("index.html").split(NONCE_MARK);
   const style = file("bank.css");
-  const script = file("bank.js");
+  const scripts = ["bank.js", "money.js"].map((name) => [name, file(name)] as const);
   return [
     route("GET", "/", { ...asset, profile: "html", summary: "The bank's page." }, ({ exchange }) => {
       exchange.nonce = randomToken(NONCE_BYTES);
@@ -25,11 +25,13 @@ export function page(): readonly RouteDefinition[] {
       { ...asset, summary: "The page's style." },
       () => new Answer(200, style, { "content-type": "text/css; charset=utf-8" }),
     ),
-    route(
-      "GET",
-      "/bank.js",
-      { ...asset, summary: "The page's script." },
-      () => new Answer(200, script, { "content-type": "text/javascript; charset=utf-8" }),
+    ...scripts.map(([name, script]) =>
+      route(
+        "GET",
+        `/${name}`,
+        { ...asset, summary: "A script of the page." },
+        () => new Answer(200, script, { "content-type": "text/javascript; charset=utf-8" }),
+      ),
     ),
   ];
 }

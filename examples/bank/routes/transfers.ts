@@ -40,7 +40,7 @@ export function transfers(bank: Bank): readonly RouteDefinition[] {
       { access: { permission: "resource:write" }, body: NewTransfer, summary: "Moves money between two accounts." },
       async ({ body, exchange }) => {
         const outcome = await transfer(bank, exchange, body);
-        return new Answer(outcome.status, Buffer.from(outcome.body), JSON_TYPE);
+        return new Answer(outcome.status, outcome.body, JSON_TYPE);
       },
     ),
     route(
@@ -101,8 +101,8 @@ function keyOf({ visit }: Exchange): string {
 }
 
 /**
- * Two trips to the database: the first claims the key, locks both accounts and counts; the second moves the money,
- * writes transfer, outcome and audit record, and commits. Locked rows cannot change in between.
+ * Two trips to the database: the first locks both accounts and counts; the second moves the money, writes transfer,
+ * audit record, key and outcome, and commits. Locked rows cannot change in between.
  */
 async function move(
   bank: Bank,

@@ -15,3 +15,4 @@
  */
 export { stopAbandoned } from "./process.ts";
 export { type EmbeddedPostgres, type EmbeddedPostgresOptions, startEmbeddedPostgres } from "./server.ts";
+export { spaceMissing } from "./space.ts";

@@ -19,6 +19,7 @@ import { findBinaries } from "./binaries.ts";
 import { initialise, PG_HBA, PG_HBA_TLS, readSuperuserSecret, SUPERUSER, writeOwned } from "./initialise.ts";
 import { claimFolder, clearStale, errorCode, findPostmaster, isReady, SHUTDOWN_MS, shutDown } from "./process.ts";
 import { chooseSocketFolder } from "./socket-folder.ts";
+import { checkSpace } from "./space.ts";
 
 /** Where the cluster lives and how the server runs. */
 export interface EmbeddedPostgresOptions {
@@ -114,6 +115,7 @@ async function startClaimed(
     await shutDown(orphan);
   }
   await clearStale(pgdata);
+  checkSpace(dataDir);
   await initialise({ binaries, dataDir, pgdata, account, log: options.log });
   const encrypted = options.tls !== undefined;
   writeOwned(join(pgdata, "pg_hba.conf"), encrypted ? PG_HBA_TLS : PG_HBA, account);

@@ -2,7 +2,7 @@ import { connect } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
 import { z } from "zod";
 import type { Principal } from "../../application/access/index.ts";
-import { RingwallError, type SessionId, type TenantId, type UserId } from "../../core/index.ts";
+import { type CounterStore, RingwallError, type SessionId, type TenantId, type UserId } from "../../core/index.ts";
 import { createGuard, type Guard, type Step } from "../../pipeline.ts";
 import { perimeterFor } from "../../testing/perimeter-request.ts";
 import { listeningRecorder } from "../../testing/recorder.ts";
@@ -32,12 +32,15 @@ afterEach(async () => {
   for (const app of open.splice(0)) await app.close();
 });
 
-function guardOf(extra: readonly Step[] = []): { guard: Guard; lines: string[]; events: object[] } {
+function guardOf(
+  extra: readonly Step[] = [],
+  counters?: CounterStore,
+): { guard: Guard; lines: string[]; events: object[] } {
   const lines: string[] = [];
   const recorder = listeningRecorder();
   const write = (facts: object, message: string): void => void lines.push(JSON.stringify({ ...facts, message }));
   const guard = createGuard({
-    perimeter: perimeterFor({ hosts: [], bodyBytes: BODY_MAX }, undefined, "development"),
+    perimeter: perimeterFor({ hosts: [], bodyBytes: BODY_MAX }, counters, "development"),
     authenticate(token) {
       if (token === "good") return OWNER;
       if (token === "later") return Promise.resolve(OWNER);
@@ -49,6 +52,22 @@ function guardOf(extra: readonly Step[] = []): { guard: Guard; lines: string[]; 
   });
   return { guard: { ...guard, steps: [...extra, ...guard.steps] }, lines, events: recorder.events };
 }
+
+/** Everything that comes over the network is counted, whatever the router thinks of it. */
+test("an address that the router refuses is counted like any other", async () => {
+  let asked = 0;
+  const taken = { allowed: true, remaining: 1, tightest: 0, retryAfterMs: 0, refused: -1 };
+  const counters = {
+    take: () => (asked++ < 1 ? taken : { ...taken, allowed: false, retryAfterMs: 5_000, refused: 0 }),
+  };
+  const { guard } = guardOf([], counters);
+  const app = createServer(guard);
+  open.push(app);
+  const url = await app.listen({ host: "127.0.0.1", port: 0 });
+  const statuses: number[] = [];
+  for (const path of ["/%zz", "/%zz", "/%zz"]) statuses.push((await fetch(`${url}${path}`)).status);
+  expect(statuses).toEqual([400, 429, 429]);
+});
 
 async function serve(
   routes: readonly RouteDefinition[],
@@ -108,6 +127,7 @@ describe("a refusal", () => {
     const whole = /\r\n\r\n\{.*\}/s;
     expect(await raw(port, `${head}\r\n{"a":`, whole)).toMatch(/^HTTP\/1\.1 401 [\s\S]*identity\.sign_in_required/);
     expect(await raw(port, `${head}Authorization: Bearer bad\r\n\r\n`, whole)).toMatch(/^HTTP\/1\.1 401 /);
+    expect(await raw(port, `${head.replace("/secret", "/nowhere")}\r\n`, whole)).toMatch(/^HTTP\/1\.1 404 /);
     const chunked = head.replace("Content-Length: 1000", "Transfer-Encoding: chunked");
     expect(await raw(port, `${chunked}\r\n5\r\n{"a":`, whole)).toMatch(/^HTTP\/1\.1 401 /);
   });

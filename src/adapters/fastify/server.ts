@@ -8,6 +8,7 @@ import Fastify, {
   type FastifyRequest,
 } from "fastify";
 import { RingwallError, uuidv7 } from "../../core/index.ts";
+import { isJsonMediaType } from "../../perimeter/index.ts";
 import { type Exchange, type Guard, type RoutePolicy, runSteps, type Step } from "../../pipeline.ts";
 import { asRingwallError, problem } from "./problem.ts";
 
@@ -24,6 +25,8 @@ declare module "fastify" {
 /** For answers to requests that no route takes. Refused or not, they pass the perimeter and are logged. */
 const NO_ROUTE: RoutePolicy = { access: "public", summary: "No route takes this request.", auditRefusals: false };
 
+/** What is still running when a server closes has this long; a body that never ends must not keep it open. */
+const DRAIN_MS = 5_000;
 /** A whole request must have arrived by then: a slow sender holds a connection, not a worker. */
 const REQUEST_TIMEOUT_MS = 30_000;
 /** Longer than load balancers keep an idle connection, so that they close first. */
@@ -46,8 +49,8 @@ export interface ServerOptions {
  */
 export function createServer(guard: Guard, options: ServerOptions = {}): FastifyInstance {
   const operator = options.operator === true;
-  const app = Fastify(serverOptions(guard, operator));
   const arrival = guard.steps.filter((step) => step.phase === "arrival");
+  const app = Fastify(serverOptions(guard, operator, arrival));
   const input = guard.steps.filter((step) => step.phase === "input");
 
   // Fastify wants decorated references declared before they are set, so that requests keep one hidden class.
@@ -61,7 +64,9 @@ export function createServer(guard: Guard, options: ServerOptions = {}): Fastify
   app.addHook("onRequest", (request, reply, done) => {
     const exchange = arrive(request, guard, operator);
     request.exchange = exchange;
-    proceed(arrival, exchange, reply, done);
+    // Nobody takes the body of a request that no route takes, so it is not waited for either.
+    const missing = exchange.policy === NO_ROUTE ? new RingwallError("resource.not_found") : undefined;
+    proceed(arrival, exchange, reply, (refused) => done(refused ?? missing));
   });
   app.addHook("preValidation", (request, reply, done) => {
     const { exchange } = request;
@@ -76,7 +81,7 @@ export function createServer(guard: Guard, options: ServerOptions = {}): Fastify
   return app;
 }
 
-function serverOptions(guard: Guard, operator: boolean): FastifyHttpOptions<Server> {
+function serverOptions(guard: Guard, operator: boolean, arrival: readonly Step[]): FastifyHttpOptions<Server> {
   return {
     logger: false,
     bodyLimit: guard.bodyBytesMax,
@@ -90,15 +95,18 @@ function serverOptions(guard: Guard, operator: boolean): FastifyHttpOptions<Serv
     exposeHeadRoutes: false,
     requestIdHeader: false,
     genReqId: () => uuidv7(guard.clock()),
-    http: { maxHeaderSize: HEADER_BYTES_MAX, insecureHTTPParser: false },
+    http: { maxHeaderSize: HEADER_BYTES_MAX, insecureHTTPParser: false, requireHostHeader: false },
     routerOptions: { maxParamLength: PARAM_CHARS_MAX, caseSensitive: true, ignoreTrailingSlash: false },
     clientErrorHandler: (error, socket) => answerUnparsed(error, socket, guard, operator),
     frameworkErrors: (error, request, reply) => {
       // The router refused the address itself: no hook runs for it, neither before nor after.
       request.exchange ??= arrive(request, guard, operator);
-      putFields(reply, guard.headersFor(request.exchange));
       reply.raw.once("finish", () => complete(request.exchange, reply, guard));
-      void sendProblem(asRingwallError(error), request, reply);
+      // Counted and refused by the arrival steps as any other; what they let through is refused for its address.
+      proceed(arrival, request.exchange, reply, (refused) => {
+        putFields(reply, guard.headersFor(request.exchange));
+        void sendProblem(asRingwallError(refused ?? error), request, reply);
+      });
     },
   };
 }
@@ -171,7 +179,12 @@ async function settle(pending: Promise<void>, go: () => void, done: (error?: Err
 
 function readStrictJson(app: FastifyInstance, guard: Guard): void {
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser("application/json", { parseAs: "buffer" }, (_request, body, done) => {
+  app.addContentTypeParser("application/json", { parseAs: "buffer" }, (request, body, done) => {
+    // Fastify matches the type alone; with another charset the bytes would mean something else to the sender.
+    if (!isJsonMediaType(request.headers["content-type"])) {
+      done(new RingwallError("request.media_type"), undefined);
+      return;
+    }
     try {
       done(null, guard.parseBody(typeof body === "string" ? Buffer.from(body) : body));
     } catch (error) {
@@ -200,6 +213,11 @@ function sendProblem(error: RingwallError, request: FastifyRequest, reply: Fasti
 }
 
 function finish(app: FastifyInstance, guard: Guard): void {
+  app.addHook("preClose", (done) => {
+    const late = setTimeout(() => app.server.closeAllConnections(), DRAIN_MS);
+    app.server.once("close", () => clearTimeout(late));
+    done();
+  });
   app.addHook("onSend", (request, reply, payload, done) => {
     putFields(reply, guard.headersFor(request.exchange));
     done(null, payload);

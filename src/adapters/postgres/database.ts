@@ -17,6 +17,7 @@ import type { ContextSigner } from "../../data/tenants/index.ts";
 import type { Target } from "./connect.ts";
 import { isContextRefused, isRetryable, isStatementLost, translate, unavailable } from "./errors.ts";
 import { CONNECTIONS_MAX, type Member, Pool } from "./pool.ts";
+import { Reads, tellRows, type WaitingRead } from "./reads.ts";
 import { TenantTransaction } from "./transaction.ts";
 import type { Step, StepResult } from "./wire.ts";
 
@@ -59,7 +60,8 @@ export function postgresDatabase(options: PostgresOptions): PostgresDatabase {
 
 class Postgres implements PostgresDatabase {
   readonly #pool: Pool;
-  readonly #reads = new Map<string, boolean>();
+  readonly #isReadByName = new Map<string, boolean>();
+  readonly #reads = new Reads((tenant, reads) => void this.#together(tenant, reads));
 
   constructor({ target, signer, clock, connectionsMax = CONNECTIONS_MAX }: PostgresOptions) {
     this.#pool = new Pool({ target, signer, clock, sizeMax: connectionsMax });
@@ -95,7 +97,9 @@ class Postgres implements PostgresDatabase {
     values: readonly SqlValue[] = NO_VALUES,
   ): Promise<readonly Row[]> {
     checkActor(tenant, actor);
-    return await this.#alone(tenant, what, values);
+    if (!this.#isRead(what)) return await this.#alone(tenant, what, values);
+    // The statement declares its row type; the columns are PostgreSQL's.
+    return (await this.#reads.read(tenant, { statement: what, values })) as readonly Row[];
   }
 
   async lookup<Row extends object>(name: Lookup, values: readonly SqlValue[]): Promise<Row | undefined> {
@@ -151,11 +155,37 @@ class Postgres implements PostgresDatabase {
     return true;
   }
 
+  /**
+   * Several reads of one tenant in one transaction. When one fails nothing of any was done, and each goes its own way,
+   * so that no caller sees another's mistake.
+   */
+  async #together(tenant: TenantId, reads: readonly WaitingRead[]): Promise<void> {
+    const [first] = reads;
+    if (reads.length > 1 && first !== undefined) {
+      let member: Member | undefined;
+      try {
+        const found = this.#pool.shared();
+        member = found instanceof Promise ? await found : found;
+        tellRows(reads, await send(member, [member.context(tenant), ...reads.map(({ step }) => step)]));
+        return;
+      } catch (error) {
+        if (member?.wire.broken !== undefined) {
+          const lost = unavailable(error, { outcome: "unknown", statement: first.step.statement.name });
+          for (const { failed } of reads) failed(lost);
+          return;
+        }
+      } finally {
+        if (member !== undefined) this.#pool.release(member);
+      }
+    }
+    for (const { step, done, failed } of reads) this.#alone(tenant, step.statement, step.values).then(done, failed);
+  }
+
   #isRead({ name, text }: Pick<Statement, "name" | "text">): boolean {
-    let reads = this.#reads.get(name);
+    let reads = this.#isReadByName.get(name);
     if (reads === undefined) {
       reads = READS.test(text) && !WRITES.test(text);
-      this.#reads.set(name, reads);
+      this.#isReadByName.set(name, reads);
     }
     return reads;
   }

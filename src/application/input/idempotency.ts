@@ -18,40 +18,34 @@ import {
 const IDEMPOTENCY_SECONDS = 86_400;
 /** The largest stored answer. Idempotent acts answer with an id and a few numbers. */
 const BODY_MAX = 16_384;
-/** One claim in this many sweeps, and removes up to `SWEEP_ROWS` old rows: the table shrinks faster than it grows. */
+/** One act in this many sweeps, and removes up to `SWEEP_ROWS` old rows: the table shrinks faster than it grows. */
 const SWEEP_ONE_IN = 64;
 const SWEEP_ROWS = 256;
+/** An expired key is taken over at the second attempt; a third is for one that somebody else took over meanwhile. */
+const ATTEMPTS_MAX = 3;
 
-interface ClaimRow {
-  readonly request_hash: Buffer;
-  readonly status: number | null;
-  readonly body: string | null;
-}
-
-/**
- * Claims the key for this transaction, or returns what was stored under it. `do update` even when nothing changes,
- * because only that waits for a concurrent claim of the same key and then sees its outcome; `do nothing` would see
- * neither. A row older than $5 is taken over as if it were not there.
- *
- * A committed row always has a status, so `status is null` means "claimed by this very transaction". A statement of
- * the act that is issued in the same tick may therefore gate itself without another round trip:
- * `... where exists (select from ringwall.idempotency where actor = $n and key = $m and status is null)`.
- */
-const CLAIM = statement<ClaimRow>(
-  "input.idempotency_claim",
-  `insert into ringwall.idempotency as i (actor, key, request_hash, created_at)
-   values ($1, $2, $3, $4::timestamptz)
-   on conflict (tenant_id, actor, key) do update set
-     request_hash = case when i.created_at <= $5::timestamptz then excluded.request_hash else i.request_hash end,
-     status = case when i.created_at <= $5::timestamptz then null else i.status end,
-     body = case when i.created_at <= $5::timestamptz then null else i.body end,
-     created_at = case when i.created_at <= $5::timestamptz then excluded.created_at else i.created_at end
-   returning request_hash, status, body`,
+// A plain insert: of two acts with one key the second waits here for the first, and then fails with its whole transaction.
+const KEEP = statement(
+  "input.idempotency_keep",
+  `insert into ringwall.idempotency (actor, key, request_hash, status, body, created_at)
+   values ($1, $2, $3, $4, $5, $6::timestamptz)`,
 );
 
-const COMPLETE = statement(
-  "input.idempotency_complete",
-  "update ringwall.idempotency set status = $3, body = $4 where actor = $1 and key = $2 and status is null",
+interface KeptRow {
+  readonly request_hash: Buffer;
+  readonly status: number;
+  readonly body: string;
+}
+
+const READ = statement<KeptRow>(
+  "input.idempotency_read",
+  `select request_hash, status, body from ringwall.idempotency
+   where actor = $1 and key = $2 and created_at > $3::timestamptz`,
+);
+
+const FORGET = statement(
+  "input.idempotency_forget",
+  "delete from ringwall.idempotency where actor = $1 and key = $2 and created_at <= $3::timestamptz",
 );
 
 const SWEEP = statement(
@@ -84,73 +78,18 @@ export function idempotentRequest(key: string, ...parts: readonly string[]): Ide
   return { key, hash: hash("sha256", encodeTuple(key, ...parts), "buffer") };
 }
 
-/** A claim of this transaction, or the outcome of an earlier one. */
-export type Claim =
-  | { readonly kind: "fresh"; complete(outcome: Outcome): void }
-  | { readonly kind: "replay"; readonly outcome: Outcome };
-
 /**
- * Claims an idempotency key inside the act's own transaction: act, key and outcome commit together or not at all.
- * Issue it in the same tick as the act's first statement and it costs no round trip; `complete` travels with the
- * commit. When the act throws, the key is free again. Duplicates at the same time wait for one another.
+ * Does an act once for each key, and answers the same afterwards: act, key and outcome commit together or not at all.
  *
- * The caller must call `complete` on a fresh claim before the transaction ends; `idempotent` does it for you.
+ * Optimistic. The key is written once, with the outcome, in the trip that commits; a key that is used already makes
+ * that insert fail, and everything `work` did is rolled back. Only then, or when `work` itself refuses, is the key
+ * looked up: whoever repeats a transfer that emptied the account gets the answer of the first, not "no funds". Acts with
+ * the same key at the same time wait for one another on the key, or on the rows that both want before.
  *
- * @throws RingwallError `idempotency.conflict` when the key was used for another request.
- */
-export async function claimIdempotency(tx: Transaction, request: IdempotentRequest, clock: Clock): Promise<Claim> {
-  const actor = actorName(tx.actor);
-  const nowMs = clock();
-  const expired = isoTime(nowMs - IDEMPOTENCY_SECONDS * 1_000);
-  const [row] = await tx.run(CLAIM, [actor, request.key, request.hash, isoTime(nowMs), expired]);
-  assert(row !== undefined, "a claim returns its row");
-  if (!equalSecret(row.request_hash, request.hash)) throw new RingwallError("idempotency.conflict");
-  if (row.status !== null) {
-    assert(row.body !== null, "a stored outcome has a body");
-    return { kind: "replay", outcome: { status: row.status, body: row.body } };
-  }
-  return {
-    kind: "fresh",
-    complete(outcome) {
-      assert(outcome.status >= 200 && outcome.status < 300, "only what was done is replayed");
-      assert(outcome.body.length <= BODY_MAX, "an idempotent answer is small");
-      tx.defer(COMPLETE, [actor, request.key, outcome.status, outcome.body]);
-      // Keys differ, so hashes do: each claim is as likely to sweep as any other.
-      if ((request.hash[0] ?? 0) % SWEEP_ONE_IN === 0) tx.defer(SWEEP, [expired, SWEEP_ROWS]);
-    },
-  };
-}
-
-/** Runs `work` once for each key and replays its outcome afterwards. `work` throwing leaves the key unused. */
-export async function idempotent(
-  tx: Transaction,
-  request: IdempotentRequest,
-  clock: Clock,
-  work: () => Promise<Outcome>,
-): Promise<Replayable> {
-  const claim = await claimIdempotency(tx, request, clock);
-  if (claim.kind === "replay") return { outcome: claim.outcome, replayed: true };
-  const outcome = await work();
-  claim.complete(outcome);
-  return { outcome, replayed: false };
-}
-
-/** Rolls a transaction back because its act was already done. Never leaves this file. */
-class AlreadyDone extends Error {
-  readonly outcome: Outcome;
-
-  constructor(outcome: Outcome) {
-    super("already done");
-    this.outcome = outcome;
-  }
-}
-
-/**
- * The whole act in one transaction with no round trip for its key: claim and `work` are issued in the same tick, so
- * the claim travels with the act's first statements and is executed before them. When the key turns out to be used,
- * everything `work` did is rolled back, whatever came of it, and the stored outcome is the answer.
+ * So `work` may run for a key that is used, and must have no effect outside its transaction.
  *
- * @throws RingwallError `idempotency.conflict`, or what `work` throws; the key is unused then.
+ * @throws RingwallError `idempotency.conflict` when the key was used for another request; or what `work` throws, and the
+ * key is unused then.
  */
 export async function actOnce(
   database: Database,
@@ -159,18 +98,54 @@ export async function actOnce(
   clock: Clock,
   work: (tx: Transaction) => Promise<Outcome>,
 ): Promise<Replayable> {
-  try {
-    const outcome = await database.forTenant(actor.tenant, actor, async (tx) => {
-      const [claimed, done] = await Promise.allSettled([claimIdempotency(tx, request, clock), work(tx)]);
-      if (claimed.status === "rejected") throw claimed.reason;
-      if (claimed.value.kind === "replay") throw new AlreadyDone(claimed.value.outcome);
-      if (done.status === "rejected") throw done.reason;
-      claimed.value.complete(done.value);
-      return done.value;
-    });
-    return { outcome, replayed: false };
-  } catch (error) {
-    if (error instanceof AlreadyDone) return { outcome: error.outcome, replayed: true };
-    throw error;
+  const name = actorName(actor);
+  for (let attempt = 1; ; attempt += 1) {
+    const nowMs = clock();
+    const expired = isoTime(nowMs - IDEMPOTENCY_SECONDS * 1_000);
+    try {
+      const outcome = await database.forTenant(actor.tenant, actor, async (tx) => {
+        const done = await work(tx);
+        assert(done.status >= 200 && done.status < 300, "only what was done is replayed");
+        assert(done.body.length <= BODY_MAX, "an idempotent answer is small");
+        tx.defer(KEEP, [name, request.key, request.hash, done.status, done.body, isoTime(nowMs)]);
+        // Keys differ, so hashes do: each act is as likely to sweep as any other.
+        if ((request.hash[0] ?? 0) % SWEEP_ONE_IN === 0) tx.defer(SWEEP, [expired, SWEEP_ROWS]);
+        return done;
+      });
+      return { outcome, replayed: false };
+    } catch (error) {
+      if (!(error instanceof RingwallError)) throw error;
+      const earlier = await readEarlier(database, actor, request, expired, error);
+      if (earlier !== undefined) return { outcome: earlier, replayed: true };
+      if (!isKeyTaken(error) || attempt === ATTEMPTS_MAX) throw error;
+      // The key is there and has no outcome that counts any more.
+      await database.once(actor.tenant, actor, FORGET, [name, request.key, expired]);
+    }
   }
+}
+
+function isKeyTaken({ code, detail }: RingwallError): boolean {
+  return code === "resource.conflict" && detail["statement"] === KEEP.name;
+}
+
+/**
+ * The outcome that the key stands for, if it was used within its day.
+ * @throws RingwallError `idempotency.conflict`; whatever kept the database from being asked, because `refusal` may be no
+ * more than the echo of an act that was done: "no funds" for the second sending of the transfer that took them.
+ */
+async function readEarlier(
+  database: Database,
+  actor: Exclude<Actor, SystemActor>,
+  { hash: asked, key }: IdempotentRequest,
+  expired: string,
+  refusal: RingwallError,
+): Promise<Outcome | undefined> {
+  const values = [actorName(actor), key, expired];
+  const [row] = await database.once(actor.tenant, actor, READ, values).catch((error: unknown): never => {
+    // Of two outages the act's own says more: it knows whether a commit was on its way.
+    throw refusal.code === "database.unavailable" ? refusal : error;
+  });
+  if (row === undefined) return undefined;
+  if (!equalSecret(row.request_hash, asked)) throw new RingwallError("idempotency.conflict");
+  return { status: row.status, body: row.body };
 }

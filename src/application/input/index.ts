@@ -18,10 +18,7 @@
  */
 export {
   actOnce,
-  type Claim,
-  claimIdempotency,
   type IdempotentRequest,
-  idempotent,
   idempotentRequest,
   type Outcome,
   type Replayable,

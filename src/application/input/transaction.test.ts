@@ -1,15 +1,17 @@
 import * as fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type SessionId, type TenantId, type UserActor, type UserId, uuidv7 } from "../../core/index.ts";
-import { testDatabase } from "../../testing/index.ts";
 import {
-  actOnce,
-  addVelocity,
-  type IdempotentRequest,
-  idempotent,
-  idempotentRequest,
-  type VelocityLimit,
-} from "./index.ts";
+  type Database,
+  RingwallError,
+  type SessionId,
+  statement,
+  type TenantId,
+  type UserActor,
+  type UserId,
+  uuidv7,
+} from "../../core/index.ts";
+import { testDatabase } from "../../testing/index.ts";
+import { actOnce, addVelocity, type IdempotentRequest, idempotentRequest, type VelocityLimit } from "./index.ts";
 
 // As the host application's own login, which is who acts.
 let data: Awaited<ReturnType<typeof testDatabase>>;
@@ -27,16 +29,24 @@ function somebody(tenant = bank): UserActor {
   return { type: "user", tenant, user: uuidv7(nowMs) as UserId, session: uuidv7(nowMs) as SessionId };
 }
 
+// An act that leaves a trace: one more for this actor.
+const ACT = statement(
+  "test.act",
+  `insert into ringwall.velocity as v (actor, scope, starts_at, sum, count) values ($1, 'test', now(), 0, 1)
+   on conflict (tenant_id, actor, scope) do update set count = v.count + 1`,
+);
+
 describe("an idempotency key", () => {
   let acts = 0;
   const act = (actor: UserActor, request: IdempotentRequest, work?: () => Promise<void>) =>
-    data.client.forTenant(actor.tenant, actor, (tx) =>
-      idempotent(tx, request, clock, async () => {
-        await work?.();
-        acts += 1;
-        return { status: 201, body: JSON.stringify({ act: acts }) };
-      }),
-    );
+    actOnce(data.client, actor, request, clock, async (tx) => {
+      await work?.();
+      await tx.run(ACT, [actor.user]);
+      acts += 1;
+      return { status: 201, body: JSON.stringify({ act: acts }) };
+    });
+  const done = async (actor: UserActor): Promise<unknown> =>
+    (await data.owner.query("select count from ringwall.velocity where actor = $1", [actor.user]))[0]?.["count"];
 
   test("lets an act happen once and repeats its answer", async () => {
     const actor = somebody();
@@ -49,9 +59,8 @@ describe("an idempotency key", () => {
   test("brought thirty times at once is one act with thirty equal answers", async () => {
     const actor = somebody();
     const request = idempotentRequest("k2", "POST /transfers", "{}");
-    const before = acts;
     const results = await Promise.all(Array.from({ length: 30 }, () => act(actor, request)));
-    expect(acts - before).toBe(1);
+    expect(await done(actor)).toBe(1);
     expect(new Set(results.map((one) => one.outcome.body)).size).toBe(1);
     expect(results.filter((one) => !one.replayed)).toHaveLength(1);
   });
@@ -62,6 +71,36 @@ describe("an idempotency key", () => {
     await expect(act(actor, idempotentRequest("k3", "a"), failing)).rejects.toThrow("no funds");
     await act(actor, idempotentRequest("k3", "b"));
     await expect(act(actor, idempotentRequest("k3", "a"))).rejects.toMatchObject({ code: "idempotency.conflict" });
+    expect(await done(actor)).toBe(1);
+  });
+
+  test("answers for its act although the act would be refused by now", async () => {
+    const actor = somebody();
+    const request = idempotentRequest("k8", "a");
+    const first = await act(actor, request);
+    const refusing = () => Promise.reject(new RingwallError("transfer.insufficient_funds"));
+    expect(await act(actor, request, refusing)).toEqual({ ...first, replayed: true });
+    await expect(act(actor, idempotentRequest("k9", "a"), refusing)).rejects.toMatchObject({
+      code: "transfer.insufficient_funds",
+    });
+  });
+
+  test("is no refusal while nobody can tell what became of it", async () => {
+    const actor = somebody();
+    const request = idempotentRequest("k-outage", "POST /transfers", "{}");
+    await act(actor, request);
+    // The database goes away between the refused repetition and the look at what the key stands for.
+    const outage = new RingwallError("database.unavailable");
+    const leaving: Database = {
+      forTenant: (tenant, who, work) => data.client.forTenant(tenant, who, work),
+      once: () => Promise.reject(outage),
+      lookup: () => Promise.reject(outage),
+      close: () => Promise.resolve(),
+    };
+    const refusing = async (): Promise<never> => await Promise.reject(new RingwallError("transfer.insufficient_funds"));
+    const doing = async () => await Promise.resolve({ status: 201, body: "{}" });
+    await expect(actOnce(leaving, actor, request, clock, refusing)).rejects.toBe(outage);
+    await expect(actOnce(leaving, actor, request, clock, doing)).rejects.toBe(outage);
   });
 
   test("belongs to one actor of one tenant", async () => {
@@ -88,7 +127,7 @@ describe("an idempotency key", () => {
     expect(Number(rows[0]?.["n"])).toBe(0);
   });
 
-  test("claimed in one trip with its act leaves no trace of an act that was already done", async () => {
+  test("leaves no trace of an act that was already done", async () => {
     const actor = somebody();
     const limit: VelocityLimit = { scope: "once", windowSeconds: 60, sumMax: 10n, countMax: 10 };
     const request = idempotentRequest("k6", "a");

@@ -24,17 +24,28 @@ interface TotalRow {
   readonly starts_ms: number;
 }
 
-// One upsert adds and reads at once: two acts at the same time wait for one another on the row, so neither can pass
+// One statement adds and reads at once: two acts at the same time wait for one another on the row, so neither can pass
 // a check that the other has already used up. The sum is numeric so that adding cannot overflow before the check.
 const ADD = statement<TotalRow>(
   "input.velocity_add",
+  `update ringwall.velocity set
+     starts_at = case when starts_at <= $5::timestamptz then $3::timestamptz else starts_at end,
+     sum = case when starts_at <= $5::timestamptz then $4::numeric else sum + $4::numeric end,
+     count = case when starts_at <= $5::timestamptz then 1 else count + 1 end
+   where actor = $1 and scope = $2
+   returning sum, count, date_part('epoch', starts_at) * 1000 as starts_ms`,
+);
+
+// The actor's first act. Apart from the other since looking for a conflict costs every further act a third more.
+const ADD_FIRST = statement<TotalRow>(
+  "input.velocity_add_first",
   `insert into ringwall.velocity as v (actor, scope, starts_at, sum, count)
    values ($1, $2, $3::timestamptz, $4::numeric, 1)
    on conflict (tenant_id, actor, scope) do update set
      starts_at = case when v.starts_at <= $5::timestamptz then excluded.starts_at else v.starts_at end,
      sum = case when v.starts_at <= $5::timestamptz then excluded.sum else v.sum + excluded.sum end,
      count = case when v.starts_at <= $5::timestamptz then 1 else v.count + 1 end
-   returning sum::text as sum, count, round(extract(epoch from starts_at) * 1000)::float8 as starts_ms`,
+   returning sum, count, date_part('epoch', starts_at) * 1000 as starts_ms`,
 );
 
 /**
@@ -48,13 +59,14 @@ export async function addVelocity(tx: Transaction, limit: VelocityLimit, amount:
   const nowMs = clock();
   const windowMs = limit.windowSeconds * 1_000;
   const values = [actorName(tx.actor), limit.scope, isoTime(nowMs), amount, isoTime(nowMs - windowMs)];
-  const [row] = await tx.run(ADD, values);
+  const [known] = await tx.run(ADD, values);
+  const row = known ?? (await tx.run(ADD_FIRST, values))[0];
   assert(row !== undefined, "the upsert returns its row");
   const sum = BigInt(row.sum);
   assert(sum >= amount && row.count >= 1, "the totals hold this act");
   if (sum <= limit.sumMax && row.count <= limit.countMax) return;
   throw new RingwallError("access.velocity_exceeded", {
     detail: { scope: limit.scope, count: row.count },
-    retryAfterSeconds: Math.max(1, Math.ceil((row.starts_ms + windowMs - nowMs) / 1_000)),
+    retryAfterSeconds: Math.max(1, Math.ceil((Math.round(row.starts_ms) + windowMs - nowMs) / 1_000)),
   });
 }

@@ -30,6 +30,8 @@ export interface Attack<On = Stage> {
   readonly expected: { readonly status: number; readonly code: string };
   /** The one thing in which the twin differs. */
   readonly differs: string;
+  /** The fields that may differ, where it takes more than one to say that one thing. */
+  readonly differsIn?: readonly string[];
   /** `bank` when the example bank has to run. */
   readonly target: "api" | "bank";
   /** Runs when all others are done, because it looks at what they left behind. */

@@ -48,6 +48,7 @@ function openBackstage(parts: StageParts): Backstage {
       const headers = fresh ? { ...rest.headers, "idempotency-key": randomToken(18) } : (rest.headers ?? {});
       return keep(await exchange(place, { ...rest, headers, from: ask.from ?? visitor() }));
     },
+    prepare: async (ask) => await backstage.send(ask),
     async must(ask) {
       const answer = await backstage.send(ask);
       if (answer.status >= 200 && answer.status < 300) return answer;

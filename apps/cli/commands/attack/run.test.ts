@@ -87,11 +87,20 @@ describe("a row", () => {
     expect(row).toMatchObject({ verdict: "invalid", got: "403 access.denied" });
   });
 
-  test("is INVALID when the twin differs in more than one thing, or in none", async () => {
-    const twin = get("/accounts/own");
-    for (const attack of [twin, { ...get("/nowhere"), headers: { origin: "null" } }]) {
-      const scene = async () => await Promise.resolve({ twin, attack });
-      expect(await play(attackOn("", "", { scene }), sender)).toMatchObject({ verdict: "invalid" });
+  test("is INVALID when the twin differs in more than one thing, unless the attack says in which fields", async () => {
+    const other = { ...get("/nowhere"), headers: { origin: "null" } };
+    const plain: Attack<Sender>["scene"] = async () =>
+      await Promise.resolve({ twin: get("/accounts/own"), attack: other });
+    const story: Attack<Sender>["scene"] = async (stage) =>
+      await Promise.resolve({
+        twin: async () => await stage.send(get("/accounts/own")),
+        attack: async () => [await stage.send(get("/nowhere")), await stage.send(other)],
+      });
+    for (const scene of [plain, story]) {
+      const row = await play(attackOn("", "", { scene }), sender);
+      expect(row).toMatchObject({ verdict: "invalid", note: "the twin differs in 2 things: path, header.origin" });
+      const declared = attackOn("", "", { scene, differsIn: ["path", "header.origin"] });
+      expect(await play(declared, sender)).toMatchObject({ verdict: "stopped" });
     }
   });
 

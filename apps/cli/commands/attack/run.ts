@@ -1,5 +1,5 @@
-import { type Attack, differences, type Move, type Scene } from "./attack.ts";
-import type { Answer } from "./http.ts";
+import { type Attack, differences, type Move } from "./attack.ts";
+import type { Answer, Ask } from "./http.ts";
 import type { Stage } from "./stage.ts";
 
 /**
@@ -40,12 +40,21 @@ function interrupted({ expected, flaws, id, layer, title }: Attack): Row {
 }
 
 async function outcomeOf<On extends Sender>(attack: Attack<On>, stage: On): Promise<Outcome> {
-  const scene = await attack.scene(stage);
-  const twin = await answersOf(scene.twin, stage);
-  const unlike = twinFlaw(scene, twin);
-  if (unlike !== undefined) return { got: "-", verdict: "invalid", note: unlike };
-  const answers = await answersOf(scene.attack, stage);
+  const asked: Ask[] = [];
+  const send: Sender["send"] = async (ask) => {
+    asked.push(ask);
+    return await stage.send(ask);
+  };
+  const scene = await attack.scene({ ...stage, send });
+  asked.length = 0;
+  const twin = await answersOf(scene.twin, send);
+  const twinAsked = asked.splice(0);
+  const refused = refusedTwin(twin);
+  if (refused !== undefined) return { got: "-", verdict: "invalid", note: refused };
+  const answers = await answersOf(scene.attack, send);
   const got = summary(answers, attack.expected);
+  const unlike = unlikeTwin(attack, twinAsked, asked);
+  if (unlike !== undefined) return { got, verdict: "invalid", note: unlike };
   const verdict = judge(attack.expected, answers);
   if (verdict !== undefined) return { got, ...verdict };
   const broken = await scene.holds?.(answers);
@@ -53,19 +62,37 @@ async function outcomeOf<On extends Sender>(attack: Attack<On>, stage: On): Prom
   return { got, verdict: "stopped", note: "" };
 }
 
-async function answersOf(move: Move, stage: Sender): Promise<readonly Answer[]> {
-  const made = typeof move === "function" ? await move() : await stage.send(move);
+async function answersOf(move: Move, send: Sender["send"]): Promise<readonly Answer[]> {
+  const made = typeof move === "function" ? await move() : await send(move);
   return Array.isArray(made) ? made : [made as Answer];
 }
 
-/** Why the twin proves nothing, or undefined when it does. */
-function twinFlaw(scene: Scene, answers: readonly Answer[]): string | undefined {
+function refusedTwin(answers: readonly Answer[]): string | undefined {
   const refused = answers.find((answer) => answer.status < 200 || answer.status > 299);
   if (refused !== undefined) return `the twin was refused too: ${shown(refused)}`;
-  if (answers.length === 0) return "the twin got no answer";
-  if (typeof scene.twin === "function" || typeof scene.attack === "function") return undefined;
-  const names = differences(scene.twin, scene.attack);
-  return names.length === 1 ? undefined : `the twin differs in ${names.length} things: ${names.join(", ")}`;
+  return answers.length === 0 ? "the twin got no answer" : undefined;
+}
+
+/** What is good for one use, so that attack and twin must each have their own. */
+const ONE_TIME: ReadonlySet<string> = new Set(["body.token", "body.login", "body.code"]);
+
+/**
+ * Why the twin is no twin, or undefined: a request of the attack differs from it in more than one thing. It may differ
+ * in nothing where the one thing is what went before, or how many came at once. What takes the twin several requests to
+ * say is not compared.
+ */
+function unlikeTwin<On>(attack: Attack<On>, twin: readonly Ask[], asked: readonly Ask[]): string | undefined {
+  const [one, ...more] = twin;
+  if (one === undefined || more.length > 0) return undefined;
+  for (const ask of asked) {
+    const names = differences(one, ask);
+    const counted = names.length > 1 ? names.filter((name) => !ONE_TIME.has(name)) : names;
+    const lawful = attack.differsIn?.length
+      ? counted.every((name) => attack.differsIn?.includes(name))
+      : counted.length <= 1;
+    if (!lawful) return `the twin differs in ${counted.length} things: ${counted.join(", ")}`;
+  }
+  return undefined;
 }
 
 /** The verdict that the answers alone give; undefined when they are as expected. */

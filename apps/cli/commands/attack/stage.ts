@@ -59,7 +59,10 @@ export interface Backstage {
   visitor(): string;
   /** A name that nobody had before. */
   name(prefix: string): string;
+  /** Sends what is compared with its twin. */
   send(ask: Ask): Promise<Answer>;
+  /** Sends what leads up to an attack, or looks at what became of it; any answer will do. */
+  prepare(ask: Ask): Promise<Answer>;
   /** As `send`, for what the stage itself needs. @throws CommandFailed when it is refused. */
   must(ask: Ask): Promise<Answer>;
   raw(bytes: string | Buffer, server?: "api" | "bank"): Promise<Answer>;

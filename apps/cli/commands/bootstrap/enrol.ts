@@ -9,7 +9,7 @@ import {
   LINK_OPTION,
   readLink,
   requireFactorDestination,
-} from "../entrance.ts";
+} from "../entrance/steps.ts";
 
 export const enrolAdministrator: Command = {
   name: "bootstrap enrol",

@@ -8,7 +8,7 @@ import {
   ENTRANCE_OPTIONS,
   LINK_OPTION,
   readLink,
-} from "../entrance.ts";
+} from "../entrance/steps.ts";
 
 export const acceptInvitation: Command = {
   name: "invitations accept",

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, copyFileSync, openSync, readSync, statSync, truncateSync } from "node:fs";
+import { closeSync, copyFileSync, openSync, readSync, rmSync, statSync, truncateSync } from "node:fs";
 import { CommandFailed } from "../../command.ts";
 import { ChildMessage } from "./runtime.ts";
 import type { Running, Service } from "./supervise.ts";
@@ -145,6 +145,11 @@ export function logTail(file: string): string {
 export function trimLog(file: string): void {
   const size = statSync(file, { throwIfNoEntry: false })?.size ?? 0;
   if (size <= LOG_BYTES_MAX) return;
-  copyFileSync(file, `${file}.1`);
+  try {
+    copyFileSync(file, `${file}.1`);
+  } catch {
+    // A full disk: what this log holds is given up for the space, and the half copy with it.
+    rmSync(`${file}.1`, { force: true });
+  }
   truncateSync(file, 0);
 }

@@ -1,12 +1,13 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { type EmbeddedPostgres, startEmbeddedPostgres } from "ringwall/adapters/embedded-postgres";
+import { setTimeout as delay } from "node:timers/promises";
+import { type EmbeddedPostgres, spaceMissing, startEmbeddedPostgres } from "ringwall/adapters/embedded-postgres";
 import type { Target } from "ringwall/adapters/postgres";
 import { type Logger, type PlainSecret, RingwallError, randomToken } from "ringwall/core";
 import { installContextKey, installDatabase, installRoles, MIGRATIONS, migrate } from "ringwall/migrations";
 import { CommandFailed } from "../../command.ts";
 import type { DataPaths } from "../../data-directory.ts";
-import { keptSecret } from "../../kept-secret.ts";
+import { keptSecret } from "../../private-file.ts";
 import { loadApplicationMigrations } from "../application-migrations.ts";
 import { newContextKey, parseContextKey } from "../context-key.ts";
 import { asOwner } from "../owner-connection.ts";
@@ -18,6 +19,7 @@ const DATABASE = "ringwall";
 const MAINTENANCE_DATABASE = "postgres";
 /** The example's login role. Its password moves into the secret store; the file is only for the hand-over. */
 const EXAMPLE_ROLE = "bank_app";
+const SPACE_POLL_MS = 1_000;
 
 export interface EmbeddedDatabase {
   readonly service: Service;
@@ -44,7 +46,9 @@ export function embeddedDatabase(installation: Installation): EmbeddedDatabase {
   return {
     service: {
       name: "PostgreSQL",
-      async start() {
+      async start(stopping) {
+        // It was running: its disk filled up, and somebody is going to make room.
+        if (place !== null) await untilSpace(paths, stopping, say);
         const postgres = await startFinal(paths, say);
         try {
           await install(installation, postgres);
@@ -73,6 +77,14 @@ export function embeddedDatabase(installation: Installation): EmbeddedDatabase {
       return place;
     },
   };
+}
+
+async function untilSpace(paths: DataPaths, stopping: AbortSignal, say: Installation["say"]): Promise<void> {
+  const missing = spaceMissing(paths.postgres);
+  if (missing !== undefined) say(`PostgreSQL ... waiting: ${missing}`);
+  while (!stopping.aborted && spaceMissing(paths.postgres) !== undefined) {
+    await delay(SPACE_POLL_MS, undefined, { signal: stopping }).catch(() => {});
+  }
 }
 
 async function startFinal(paths: DataPaths, say: (line: string) => void): Promise<EmbeddedPostgres> {

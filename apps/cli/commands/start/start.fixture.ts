@@ -4,6 +4,9 @@ import { recorded, temporaryFolder } from "../../context.fixture.ts";
 import { run } from "../../run.ts";
 import { commands } from "../index.ts";
 
+/** Everything is up and has been said. */
+const LAST_LINE = "Ctrl-C stops everything.";
+
 /** What `ringwall start` came to: it runs until the test ends it, or it has refused with an exit code. */
 export interface Start {
   readonly refused: number | undefined;
@@ -20,7 +23,7 @@ export async function startRingwall(words: readonly string[]): Promise<Start> {
   const { context, err } = recorded({ cwd: temporaryFolder() }, { signal: interruption.signal, clock: systemClock });
   const out: string[] = [];
   const stdout = (line: string): void => {
-    if (out.push(line) > 0 && line === "Ringwall is running.") running.resolve(undefined);
+    if (out.push(line) > 0 && line === LAST_LINE) running.resolve(undefined);
   };
   const ended = run(commands, ["start", ...words], { ...context, stdout });
   const refused = await Promise.race([running.promise, ended]);

@@ -5,15 +5,15 @@
  * @module
  */
 import type { Attack } from "../attack.ts";
-import { bankAccountAttacks } from "./bank-accounts.ts";
-import { bankDocumentAttacks } from "./bank-documents.ts";
-import { bankTransferAttacks } from "./bank-transfers.ts";
+import { bankAttacks } from "./bank/index.ts";
 import { browserAttacks } from "./browser.ts";
 import { headerAttacks } from "./headers.ts";
 import { inputAttacks } from "./input.ts";
 import { passwordAttacks } from "./passwords.ts";
+import { recoveryAttacks } from "./recovery.ts";
 import { roleAttacks } from "./roles.ts";
 import { secondFactorAttacks } from "./second-factor.ts";
+import { secretAttacks } from "./secrets.ts";
 import { sessionAttacks } from "./sessions.ts";
 import { signInAttacks } from "./sign-in.ts";
 import { tenantAttacks } from "./tenants.ts";
@@ -26,13 +26,13 @@ export const attacks: readonly Attack[] = [
   ...signInAttacks,
   ...secondFactorAttacks,
   ...sessionAttacks,
+  ...recoveryAttacks,
+  ...secretAttacks,
   ...passwordAttacks,
   ...inputAttacks,
   ...wireAttacks,
   ...browserAttacks,
   ...headerAttacks,
-  ...bankAccountAttacks,
-  ...bankTransferAttacks,
-  ...bankDocumentAttacks,
+  ...bankAttacks,
   ...traceAttacks,
 ];

@@ -1,4 +1,4 @@
-import type { Attack } from "../attack.ts";
+import type { Attack, Scene } from "../attack.ts";
 import { type Answer, itemsOf } from "../http.ts";
 import { signInAsk } from "../people.ts";
 import type { Stage } from "../stage.ts";
@@ -27,8 +27,8 @@ export const inputAttacks: readonly Attack[] = [
       return {
         twin: async () => await sign({}),
         attack: async () => [
-          await sign({ email: `${local}'or'1'='1'--@example.com`, password: "anything at all" }),
-          await sign({ email: `'or'1'='1@example.com`, password: "anything at all" }),
+          await sign({ email: `${local}'or'1'='1'--@example.com` }),
+          await sign({ email: `'or'1'='1@example.com` }),
           await sign({ password: `' OR '1'='1' -- ` }),
         ],
       };
@@ -89,7 +89,6 @@ export const inputAttacks: readonly Attack[] = [
         `{${inner},"extra":"\\ud800"}`,
         `{${inner},"extra":1e999}`,
         `{${inner},"extra":${"[".repeat(40)}${"]".repeat(40)}}`,
-        `{${inner},"extra":{${Array.from({ length: 10_001 }, (_, n) => `"k${n}":1`).join(",")}}}`,
         `{'tenant':'${tenant}'}`,
         "",
       ];
@@ -97,6 +96,25 @@ export const inputAttacks: readonly Attack[] = [
         twin: async () => await signInBytes(stage, Buffer.from(good)),
         attack: async () => await Promise.all(bad.map((text) => signInBytes(stage, Buffer.from(text)))),
       };
+    },
+  },
+  {
+    id: "member-flood",
+    title: "A body of very many members makes the parser build very large maps",
+    flaws: [48],
+    layer: 1,
+    expected: MALFORMED,
+    differs: "the members",
+    differsIn: ["body", "bytes"],
+    target: "api",
+    async scene(stage) {
+      const { session } = stage.a.owner;
+      const put = { method: "PUT", path: "/v1/secrets", session };
+      const members = Array.from({ length: 10_001 }, (_, index) => `"k${index}":1`);
+      return await Promise.resolve({
+        twin: { ...put, body: { name: "flood/key", value: "x" } },
+        attack: { ...put, bytes: Buffer.from(`{"name":"flood/key","value":"x","extra":{${members.join(",")}}}`) },
+      });
     },
   },
   {
@@ -125,7 +143,8 @@ export const inputAttacks: readonly Attack[] = [
     flaws: [48],
     layer: 1,
     expected: MALFORMED,
-    differs: "the field Content-Encoding and the packing",
+    differs: "the packing",
+    differsIn: ["bytes", "header.content-encoding"],
     target: "api",
     async scene(stage) {
       const { gzipSync } = await import("node:zlib");
@@ -169,24 +188,23 @@ export const inputAttacks: readonly Attack[] = [
   },
   {
     id: "oversized-body",
-    title: "A body larger than any route takes, with and without its length declared",
+    title: "A body larger than any route takes",
     flaws: [48],
     layer: 1,
     expected: TOO_LARGE,
     differs: "the body's size",
     target: "api",
-    async scene(stage) {
-      const { tenant, email, password } = await stage.a.person("viewer");
-      const good = JSON.stringify({ tenant, email, password });
-      const huge = Buffer.from(good + " ".repeat(1_100_000));
-      return {
-        twin: async () => await signInBytes(stage, Buffer.from(good + " ".repeat(100))),
-        attack: async () => [
-          await signInBytes(stage, huge),
-          await signInBytes(stage, huge, { "transfer-encoding": "chunked" }),
-        ],
-      };
-    },
+    scene: async (stage) => await bodySizes(stage, {}),
+  },
+  {
+    id: "oversized-body-undeclared",
+    title: "A body larger than any route takes, whose length nobody declared",
+    flaws: [48],
+    layer: 1,
+    expected: TOO_LARGE,
+    differs: "the body's size",
+    target: "api",
+    scene: async (stage) => await bodySizes(stage, { "transfer-encoding": "chunked" }),
   },
   {
     id: "names-cut",
@@ -204,7 +222,7 @@ export const inputAttacks: readonly Attack[] = [
         const body = { token, name, password };
         return await stage.send({ method: "POST", path: "/v1/invitations/accept", body });
       };
-      const bad = [`${longest}x`, "a\tb", "line\nline", "\u202Egnp.exe", " ", "", "x".repeat(100_000)];
+      const bad = [`${longest}x`, "a\tb", "line\nline", "\u202Egnp.exe", " ", "", "x".repeat(5_000)];
       return {
         twin: async () => await accept(one.token, longest),
         attack: async () => await Promise.all(bad.map((name) => accept(other.token, name))),
@@ -247,6 +265,16 @@ export const inputAttacks: readonly Attack[] = [
     },
   },
 ];
+
+async function bodySizes(stage: Stage, headers: Record<string, string>): Promise<Scene> {
+  const { tenant, email, password } = await stage.a.person("viewer");
+  const padded = (bytes: number): Buffer =>
+    Buffer.from(JSON.stringify({ tenant, email, password }) + " ".repeat(bytes));
+  return {
+    twin: async () => await signInBytes(stage, padded(100), headers),
+    attack: async () => await signInBytes(stage, padded(1_100_000), headers),
+  };
+}
 
 async function signInBytes(stage: Stage, bytes: Buffer, headers: Record<string, string> = {}): Promise<Answer> {
   return await stage.send({ method: "POST", path: "/v1/sign-in", bytes, headers });

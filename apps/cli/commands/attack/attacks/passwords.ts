@@ -150,6 +150,7 @@ export const passwordAttacks: readonly Attack[] = [
     differs: "the name",
     target: "api",
     async scene(stage) {
+      const password = stage.secret(randomToken(18));
       const names = [
         "O'Brien",
         "José Ñandú",
@@ -160,8 +161,8 @@ export const passwordAttacks: readonly Attack[] = [
         "X; DROP TABLE--",
       ];
       return await Promise.resolve({
-        twin: async () => await joinAs(stage, "Alex Example"),
-        attack: async () => await Promise.all(names.map((name) => joinAs(stage, name))),
+        twin: async () => await joinAs(stage, "Alex Example", password),
+        attack: async () => await Promise.all(names.map((name) => joinAs(stage, name, password))),
         async holds() {
           const list = await stage.must({ method: "GET", path: "/v1/users", session: stage.a.owner.session });
           const seen = new Set(itemsOf(list).map((item) => item["name"]));
@@ -173,7 +174,7 @@ export const passwordAttacks: readonly Attack[] = [
   },
 ];
 
-async function joinAs(stage: Stage, name: string, password = stage.secret(randomToken(18))): Promise<Answer> {
+async function joinAs(stage: Stage, name: string, password: string): Promise<Answer> {
   const { token } = await stage.a.invite("viewer");
   return await stage.send({ method: "POST", path: "/v1/invitations/accept", body: { token, name, password } });
 }

@@ -1,5 +1,5 @@
 import type { Attack } from "../attack.ts";
-import { type Answer, textOf } from "../http.ts";
+import { type Answer, type Ask, textOf } from "../http.ts";
 import { appOf, beginSignIn } from "../people.ts";
 import type { Person, Stage } from "../stage.ts";
 
@@ -152,6 +152,29 @@ export const secondFactorAttacks: readonly Attack[] = [
     },
   },
   {
+    id: "session-as-login",
+    title: "A session's token, or a link's, is brought where a sign-in's belongs",
+    flaws: [4],
+    layer: 3,
+    expected: REQUIRED,
+    differs: "the kind of token",
+    target: "api",
+    async scene(stage) {
+      const { a } = stage;
+      const admin = await a.person("admin");
+      const { token } = await a.invite("viewer");
+      const login = await beginSignIn(stage, admin);
+      return {
+        twin: async () => await give(stage, login, await appOf(admin).code()),
+        attack: async () => {
+          const code = await appOf(admin).code();
+          const tokens = [admin.session, token, admin.session.replace("rws_", "rwl_"), token.replace("rwk_", "rwl_")];
+          return await Promise.all(tokens.map(async (each) => await give(stage, each, code)));
+        },
+      };
+    },
+  },
+  {
     id: "login-used-twice",
     title: "A sign-in that was finished is finished again with another code",
     flaws: [3, 9],
@@ -171,9 +194,15 @@ export const secondFactorAttacks: readonly Attack[] = [
 ];
 
 async function give(stage: Stage, login: string, code: string): Promise<Answer> {
-  return await stage.send({ method: "POST", path: "/v1/sign-in/code", body: { login, code } });
+  return await stage.send(codeAsk(login, code));
+}
+
+function codeAsk(login: string, code: string): Ask {
+  return { method: "POST", path: "/v1/sign-in/code", body: { login, code } };
 }
 
 async function guess(stage: Stage, person: Person, login: string, times: number): Promise<void> {
-  for (let turn = 0; turn < times; turn += 1) await give(stage, login, appOf(person).wrong());
+  for (let turn = 0; turn < times; turn += 1) {
+    await stage.prepare(codeAsk(login, appOf(person).wrong()));
+  }
 }

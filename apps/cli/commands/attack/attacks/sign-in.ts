@@ -18,25 +18,29 @@ export const signInAttacks: readonly Attack[] = [
     flaws: [12, 13],
     layer: 3,
     expected: FAILED,
-    differs: "an account that exists, may sign in, and its password",
+    differs: "an account that exists and may sign in, or the password",
     target: "api",
     async scene(stage) {
       const { a } = stage;
+      const other = await stage.bank();
+      // One password for all of them, and one address at both banks: so each try differs in one thing.
       const person = await a.person("viewer");
-      const [disabled, locked] = [await a.person("viewer"), await a.person("viewer")];
-      const suspended = await stage.bank();
+      const { email, password } = person;
+      const disabled = await stage.accept(a, await a.invite("viewer"), password);
+      const locked = await stage.accept(a, await a.invite("viewer"), password);
+      await stage.accept(other, await other.invite("viewer", email), password);
       return {
         twin: signInAsk(person),
         async attack() {
           await stage.must({ method: "POST", path: `/v1/users/${disabled.user}/disable`, session: a.owner.session });
-          await stage.must({ method: "POST", path: `/v1/tenants/${suspended.tenant}/suspend`, server: "socket" });
+          await stage.must({ method: "POST", path: `/v1/tenants/${other.tenant}/suspend`, server: "socket" });
           await guessWrong(stage, locked, WRONG_MAX);
           return [
             await stage.send(signInAsk(person, { email: `${stage.name("nobody")}@example.com` })),
             await stage.send(signInAsk(person, { password: "not-the-password-at-all" })),
             await stage.send(signInAsk(disabled)),
             await stage.send(signInAsk(locked)),
-            await stage.send(signInAsk(suspended.owner)),
+            await stage.send(signInAsk(person, { tenant: other.tenant })),
             await stage.send(signInAsk(person, { tenant: stage.name("none") })),
           ];
         },
@@ -56,12 +60,14 @@ export const signInAttacks: readonly Attack[] = [
     differs: "one wrong guess fewer",
     target: "api",
     async scene(stage) {
-      const [one, other] = [await stage.a.person("viewer"), await stage.a.person("viewer")];
+      const [one, other] = await twoPeople(stage);
       const story = async (person: Person, guesses: number): Promise<Answer> => {
         const { email } = person;
         const forms = [email.toUpperCase(), ` ${email}`, `${email.slice(0, 1).toUpperCase()}${email.slice(1)}`];
         for (let guess = 0; guess < guesses; guess += 1) {
-          await stage.send(signInAsk(person, { email: forms[guess % 3] ?? email, password: `wrong-guess-${guess}` }));
+          await stage.prepare(
+            signInAsk(person, { email: forms[guess % 3] ?? email, password: `wrong-guess-${guess}` }),
+          );
         }
         return await stage.send(signInAsk(person));
       };
@@ -80,7 +86,7 @@ export const signInAttacks: readonly Attack[] = [
     differs: "one wrong guess fewer",
     target: "api",
     async scene(stage) {
-      const [one, other] = [await stage.a.person("viewer"), await stage.a.person("viewer")];
+      const [one, other] = await twoPeople(stage);
       const story = async (person: Person, guesses: number): Promise<Answer> => {
         await guessWrong(stage, person, guesses);
         return await stage.send(signInAsk(person));
@@ -100,10 +106,10 @@ export const signInAttacks: readonly Attack[] = [
     differs: "four guesses at once instead of sixteen",
     target: "api",
     async scene(stage) {
-      const [one, other] = [await stage.a.person("viewer"), await stage.a.person("viewer")];
+      const [one, other] = await twoPeople(stage);
       const story = async (person: Person, guesses: number): Promise<Answer> => {
         const all = Array.from({ length: guesses }, async (_, guess) => {
-          await stage.send(signInAsk(person, { password: `wrong-guess-${guess}` }));
+          await stage.prepare(signInAsk(person, { password: `wrong-guess-${guess}` }));
         });
         await Promise.all(all);
         return await stage.send(signInAsk(person));
@@ -120,7 +126,7 @@ export const signInAttacks: readonly Attack[] = [
     differs: "one wrong guess fewer",
     target: "api",
     async scene(stage) {
-      const [one, other] = [await stage.a.person("viewer"), await stage.a.person("viewer")];
+      const [one, other] = await twoPeople(stage);
       const story = async (person: Person, later: number): Promise<Answer> => {
         await guessWrong(stage, person, 3);
         await stage.must(signInAsk(person));
@@ -171,7 +177,7 @@ export const signInAttacks: readonly Attack[] = [
         async attack() {
           const from = stage.visitor();
           await spray(stage, from, forged);
-          return await stage.send({ ...signInAsk(person), headers: forged(201), from });
+          return await stage.send({ ...signInAsk(person), headers: forged(200), from });
         },
       };
     },
@@ -182,7 +188,7 @@ export const signInAttacks: readonly Attack[] = [
     flaws: [13],
     layer: 3,
     expected: FAILED,
-    differs: "an account that exists, and its password",
+    differs: "an account that exists",
     target: "api",
     async scene(stage) {
       const person = await stage.a.person("viewer");
@@ -192,7 +198,7 @@ export const signInAttacks: readonly Attack[] = [
         async attack() {
           const answers: Answer[] = [];
           for (let guess = 0; guess < WRONG_MAX + 2; guess += 1) {
-            answers.push(await stage.send(signInAsk(person, { email, password: `wrong-guess-${guess}` })));
+            answers.push(await stage.send(signInAsk(person, { email })));
           }
           return answers;
         },
@@ -205,9 +211,16 @@ export const signInAttacks: readonly Attack[] = [
   },
 ];
 
+/** Two people with one password, so that their requests differ in the address alone. */
+async function twoPeople(stage: Stage): Promise<readonly [Person, Person]> {
+  const { a } = stage;
+  const one = await a.person("viewer");
+  return [one, await stage.accept(a, await a.invite("viewer"), one.password)];
+}
+
 async function guessWrong(stage: Stage, person: Person, times: number): Promise<void> {
   for (let guess = 0; guess < times; guess += 1) {
-    await stage.send(signInAsk(person, { password: `wrong-guess-${guess}` }));
+    await stage.prepare(signInAsk(person, { password: `wrong-guess-${guess}` }));
   }
 }
 
@@ -222,7 +235,7 @@ async function spray(
     // An ill-formed address costs the attacker an attempt and us no hash.
     const body = { tenant, email: "nobody", password: "Spring-2026-again" };
     const fields = typeof headers === "function" ? headers(turn) : headers;
-    await stage.send({ method: "POST", path: "/v1/sign-in", body, headers: fields, from });
+    await stage.prepare({ method: "POST", path: "/v1/sign-in", body, headers: fields, from });
   }
 }
 

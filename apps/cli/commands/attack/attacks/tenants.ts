@@ -98,7 +98,7 @@ export const tenantAttacks: readonly Attack[] = [
   },
   {
     id: "tenant-parameter",
-    title: "A query names another tenant where lists and the audit log are read",
+    title: "A query that no route asked for names another tenant",
     flaws: [64],
     layer: 3,
     expected: INVALID,
@@ -111,11 +111,42 @@ export const tenantAttacks: readonly Attack[] = [
       const paths = ["/v1/users", "/v1/audit-events"];
       return {
         twin: async () => await Promise.all(paths.map((path) => get(path))),
-        attack: async () =>
-          await Promise.all(
-            paths.flatMap((path) => [get(`${path}?tenant=${b.tenant}`), get(`${path}?tenant_id=${b.tenant}`)]),
-          ),
+        attack: async () => await Promise.all(paths.map((path) => get(`${path}?tenant_id=${b.tenant}`))),
       };
+    },
+  },
+  {
+    id: "audit-of-the-rival",
+    title: "An owner reads the other bank's audit log by naming it",
+    flaws: [64],
+    layer: 3,
+    expected: NOT_FOUND,
+    differs: "the tenant in the query",
+    target: "api",
+    async scene({ a, b }) {
+      const ask = (tenant: string) => ({
+        method: "GET",
+        path: `/v1/audit-events?tenant=${tenant}`,
+        session: a.owner.session,
+      });
+      return await Promise.resolve({ twin: ask(a.tenant), attack: ask(b.tenant) });
+    },
+  },
+  {
+    id: "sessions-of-the-rival",
+    title: "An owner lists who is signed in at the other bank by naming it",
+    flaws: [64],
+    layer: 3,
+    expected: NOT_FOUND,
+    differs: "the tenant in the query",
+    target: "api",
+    async scene({ a, b }) {
+      const ask = (tenant: string) => ({
+        method: "GET",
+        path: `/v1/sessions?tenant=${tenant}`,
+        session: a.owner.session,
+      });
+      return await Promise.resolve({ twin: ask(a.tenant), attack: ask(b.tenant) });
     },
   },
   {
@@ -171,7 +202,9 @@ export const tenantAttacks: readonly Attack[] = [
       return await Promise.resolve({
         twin: async () => await get({}),
         attack: async () =>
-          await Promise.all([get({ "x-tenant-id": b.tenant }), get({ "tenant_id": b.tenant, "x-tenant": b.tenant })]),
+          await Promise.all(
+            ["x-tenant-id", "x-tenant", "tenant_id", "tenant"].map((name) => get({ [name]: b.tenant })),
+          ),
         holds(answers) {
           const seen = answers.flatMap((answer) => itemsOf(answer)).map((item) => item["id"]);
           if (!seen.includes(a.owner.user)) return "one's own people were not shown";
@@ -236,7 +269,7 @@ export const tenantAttacks: readonly Attack[] = [
       const resume = { method: "POST", path: `/v1/tenants/${victim.tenant}/resume`, server: "socket" } as const;
       return {
         async twin() {
-          const done = await stage.send({ method: "POST", path, server: "socket" });
+          const done = await stage.send({ method: "POST", path, server: "socket", session: a.owner.session });
           await stage.must(resume);
           return done;
         },

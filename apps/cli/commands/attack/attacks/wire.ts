@@ -203,15 +203,15 @@ export const wireAttacks: readonly Attack[] = [
     differs: "the header's size",
     target: "api",
     async scene(stage) {
-      const get = async (headers: Record<string, string>): Promise<Answer> =>
-        await stage.send({ method: "GET", path: "/healthz", headers });
-      const many = Object.fromEntries(Array.from({ length: 150 }, (_, index) => [`x-${index}`, "y"]));
+      const host = `localhost:${portOf(stage.place, "api")}`;
+      const get = async (...lines: readonly string[]): Promise<Answer> =>
+        await stage.raw(["GET /healthz HTTP/1.1", `Host: ${host}`, ...lines, "", ""].join("\r\n"));
       return await Promise.resolve({
-        twin: async () => await get({ "x-large": "y".repeat(1_000) }),
+        twin: async () => await get(`X-Large: ${"y".repeat(1_000)}`),
         attack: async () => [
-          await get({ "x-large": "y".repeat(16_390) }),
-          await get({ cookie: "y".repeat(40_000) }),
-          await get(many),
+          await get(`X-Large: ${"y".repeat(16_400)}`),
+          await get(`Cookie: a=${"y".repeat(40_000)}`),
+          await get(...Array.from({ length: 150 }, (_, index) => `X-${index}: y`)),
         ],
       });
     },

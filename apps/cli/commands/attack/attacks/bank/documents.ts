@@ -1,7 +1,7 @@
-import type { Attack } from "../attack.ts";
-import { read } from "../holders.ts";
-import { type Answer, type Ask, member, textOf } from "../http.ts";
-import type { Stage } from "../stage.ts";
+import type { Attack } from "../../attack.ts";
+import { read } from "../../holders.ts";
+import { type Answer, type Ask, member, textOf } from "../../http.ts";
+import type { Stage } from "../../stage.ts";
 
 const NOT_FOUND = { status: 404, code: "resource.not_found" } as const;
 const DENIED = { status: 403, code: "access.denied" } as const;
@@ -52,7 +52,8 @@ export const bankDocumentAttacks: readonly Attack[] = [
     flaws: [45],
     layer: 3,
     expected: DENIED,
-    differs: "who asks",
+    differs: "who asks, each of a document of its own",
+    differsIn: ["session", "path"],
     target: "bank",
     async scene(stage) {
       const { a } = stage;
@@ -119,7 +120,7 @@ export const bankDocumentAttacks: readonly Attack[] = [
         "SELECT * FROM users WHERE name = 'O''Brien'; DROP TABLE users; --",
         "Use ${HOME} and {{name}} in the template; then rm -rf ./x && curl https://example.com",
         '<p onclick="x">HTML is a text as well &amp; stays one</p><script>alert(1)</script>',
-        "../../etc/passwd and ..\\..\\windows",
+        "../../../etc/passwd and ..\\..\\windows",
         " leading, trailing and \t tab \r\n lines \u{1F600} e\u0301 \u200d ",
         "\\u0041 \\x41 %27 %00 &#39;",
       ];
@@ -217,6 +218,7 @@ export const bankDocumentAttacks: readonly Attack[] = [
     layer: 3,
     expected: { status: 401, code: "identity.sign_in_required" },
     differs: "the session",
+    differsIn: ["session", "method", "path"],
     target: "bank",
     async scene(stage) {
       const id = "01890000-0000-7000-8000-000000000000";

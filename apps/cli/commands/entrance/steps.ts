@@ -2,10 +2,10 @@ import { existsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { readPrivateFile } from "ringwall/adapters/files";
 import { z } from "zod";
-import { type Client, printable } from "../client.ts";
-import { CommandFailed, type Context, type Input, type Option, UsageError } from "../command.ts";
-import { writePrivateFile } from "../private-file.ts";
-import { readAnswer, showRow } from "./answer.ts";
+import { type Client, printable } from "../../client.ts";
+import { CommandFailed, type Context, type Input, type Option, UsageError } from "../../command.ts";
+import { writePrivateFile } from "../../private-file.ts";
+import { readAnswer, showRow } from "../answer.ts";
 
 /** Options of every command in which somebody comes in. */
 export const ENTRANCE_OPTIONS = {

@@ -1,6 +1,6 @@
-import type { Attack } from "../attack.ts";
-import { openHolder, read } from "../holders.ts";
-import { type Answer, fingerprint, itemsOf } from "../http.ts";
+import type { Attack } from "../../attack.ts";
+import { openHolder, read } from "../../holders.ts";
+import { type Answer, fingerprint, itemsOf } from "../../http.ts";
 
 const NOT_FOUND = { status: 404, code: "resource.not_found" } as const;
 const DENIED = { status: 403, code: "access.denied" } as const;

@@ -6,14 +6,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { randomToken } from "../../src/core/index.ts";
+import { randomToken } from "../src/core/index.ts";
 
-const CLI = fileURLToPath(new URL("../../apps/cli/main.ts", import.meta.url));
-const RUNNING = "Ringwall is running.";
+const CLI = fileURLToPath(new URL("../apps/cli/main.ts", import.meta.url));
+/** The last line that a start says. */
+const RUNNING = "Ctrl-C stops everything.";
 
 /** The whole system, started as a person starts it. */
 export interface RunningSystem {
   readonly dataFolder: string;
+  readonly apiPort: number;
+  readonly bankPort: number;
   /** Asks it to end, as Ctrl-C does, and removes its data. */
   stop(): Promise<void>;
 }
@@ -21,9 +24,9 @@ export interface RunningSystem {
 /** Starts PostgreSQL, server and bank on free ports with a data directory of their own. */
 export async function startSystem(): Promise<RunningSystem> {
   // The start makes it itself: started by root, PostgreSQL runs as another account, which has to pass through.
-  const dataFolder = join(tmpdir(), `rw-attack-${randomToken(9)}`);
-  const [api, bank] = await freePorts();
-  const words = ["start", "--data", dataFolder, "--port", String(api), "--bank-port", String(bank)];
+  const dataFolder = join(tmpdir(), `rw-system-${randomToken(9)}`);
+  const [apiPort, bankPort] = await freePorts();
+  const words = ["start", "--data", dataFolder, "--port", String(apiPort), "--bank-port", String(bankPort)];
   const { execPath, env } = process;
   const { PATH = "", HOME = "" } = env;
   const child = spawn(execPath, ["--conditions=source", CLI, ...words], {
@@ -40,9 +43,16 @@ export async function startSystem(): Promise<RunningSystem> {
   }
   const exited = once(child, "exit");
   child.once("exit", (code) => reject(new Error(`the system ended (${String(code)}):\n${said.join("\n")}`)));
-  await ready;
+  try {
+    await ready;
+  } catch (error) {
+    rmSync(dataFolder, { recursive: true, force: true });
+    throw error;
+  }
   return {
     dataFolder,
+    apiPort,
+    bankPort,
     async stop() {
       child.kill("SIGINT");
       await exited;

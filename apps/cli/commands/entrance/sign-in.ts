@@ -1,6 +1,6 @@
-import type { Command } from "../command.ts";
-import { EXIT } from "../command.ts";
-import { ABOUT_ANSWERS, completeSignIn, credentialDestination, ENTRANCE_OPTIONS } from "./entrance.ts";
+import type { Command } from "../../command.ts";
+import { EXIT } from "../../command.ts";
+import { ABOUT_ANSWERS, completeSignIn, credentialDestination, ENTRANCE_OPTIONS } from "./steps.ts";
 
 export const signIn: Command = {
   name: "sign-in",

@@ -1,8 +1,8 @@
 import { randomToken } from "ringwall/core";
-import type { Attack } from "../attack.ts";
-import { balanceOf, type Holder, keyedTransfer, losers, openHolder, transferAsk } from "../holders.ts";
-import { type Answer, member, portOf } from "../http.ts";
-import type { Stage } from "../stage.ts";
+import type { Attack } from "../../attack.ts";
+import { balanceOf, type Holder, keyedTransfer, losers, openHolder, transferAsk } from "../../holders.ts";
+import { type Answer, member, portOf } from "../../http.ts";
+import type { Stage } from "../../stage.ts";
 
 const NOT_FOUND = { status: 404, code: "resource.not_found" } as const;
 const INVALID = { status: 400, code: "request.invalid" } as const;
@@ -39,16 +39,16 @@ export const bankTransferAttacks: readonly Attack[] = [
     flaws: [57],
     layer: 4,
     expected: INSUFFICIENT,
-    differs: "one transfer instead of ten",
+    differs: "an amount that is there, once",
     target: "bank",
     async scene(stage) {
-      const [one, payee] = await pair(stage);
-      const other = await openHolder(stage, stage.a);
-      const move = async (payer: Holder): Promise<Answer> => await stage.send(transferAsk(payer, payee.account, 600));
+      const [payer, payee] = await pair(stage);
+      const move = async (amount: number): Promise<Answer> =>
+        await stage.send(transferAsk(payer, payee.account, amount));
       return {
-        twin: async () => await move(one),
-        attack: async () => losers(await Promise.all(Array.from({ length: 10 }, async () => await move(other)))),
-        holds: async () => await unchanged(stage, [other, 400], [payee, 2_200]),
+        twin: async () => await move(300),
+        attack: async () => losers(await Promise.all(Array.from({ length: 10 }, async () => await move(600)))),
+        holds: async () => await unchanged(stage, [payer, 100], [payee, 1_900]),
       };
     },
   },
@@ -58,7 +58,8 @@ export const bankTransferAttacks: readonly Attack[] = [
     flaws: [57],
     layer: 4,
     expected: { status: 201, code: "-" },
-    differs: "one direction",
+    differs: "the direction",
+    differsIn: ["session", "body.from", "body.to"],
     target: "bank",
     async scene(stage) {
       const [one, other] = await pair(stage);
@@ -99,13 +100,17 @@ export const bankTransferAttacks: readonly Attack[] = [
     target: "bank",
     async scene(stage) {
       const [payer, victim] = await pair(stage);
+      const accomplice = await openHolder(stage, stage.a);
       const stranger = await openHolder(stage, stage.b);
       const pay = async (from: string, to: string): Promise<Answer> =>
         await stage.send({ ...transferAsk(payer, to, 10), body: { from, to, amount: 10 } });
       return {
-        twin: async () => await pay(payer.account, victim.account),
-        attack: async () => [await pay(victim.account, payer.account), await pay(stranger.account, payer.account)],
-        holds: async () => await unchanged(stage, [payer, 990], [victim, 1_010], [stranger, 1_000]),
+        twin: async () => await pay(payer.account, accomplice.account),
+        attack: async () => [
+          await pay(victim.account, accomplice.account),
+          await pay(stranger.account, accomplice.account),
+        ],
+        holds: async () => await unchanged(stage, [payer, 990], [victim, 1_000], [stranger, 1_000]),
       };
     },
   },

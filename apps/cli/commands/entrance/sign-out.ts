@@ -1,8 +1,8 @@
 import { rmSync } from "node:fs";
 import { resolve } from "node:path";
-import type { Command } from "../command.ts";
-import { CONNECTION_OPTIONS, CommandFailed, EXIT, JSON_OPTION, UsageError } from "../command.ts";
-import { showRow } from "./answer.ts";
+import type { Command } from "../../command.ts";
+import { CONNECTION_OPTIONS, CommandFailed, EXIT, JSON_OPTION, UsageError } from "../../command.ts";
+import { showRow } from "../answer.ts";
 
 export const signOut: Command = {
   name: "sign-out",
