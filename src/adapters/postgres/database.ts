@@ -42,6 +42,8 @@ export interface PostgresDatabase extends Database {
 /** The first attempt and three more. */
 const ATTEMPTS_MAX = 4;
 const RETRY_MS = 10;
+/** Who asks whether the database answers does not want to wait as long as a statement may. */
+const PING_MS = 2_000;
 
 const PING = statement("ringwall.ping", "select");
 const NO_VALUES: readonly SqlValue[] = [];
@@ -115,7 +117,17 @@ class Postgres implements PostgresDatabase {
   }
 
   async ping(): Promise<void> {
-    await this.#alone(undefined, PING, NO_VALUES);
+    const late = new AbortController();
+    const timeout = delay(PING_MS, undefined, { signal: late.signal, ref: false }).then(() => {
+      throw unavailable(new Error("no answer in time"), { stage: "ping" });
+    });
+    // Ended by the answer it waits beside; nobody else hears of it.
+    timeout.catch(() => {});
+    try {
+      await Promise.race([this.#alone(undefined, PING, NO_VALUES), timeout]);
+    } finally {
+      late.abort();
+    }
   }
 
   async close(): Promise<void> {
@@ -174,7 +186,15 @@ class Postgres implements PostgresDatabase {
         }
       }
     }
-    for (const { step, done, failed } of reads) this.#alone(tenant, step.statement, step.values).then(done, failed);
+    for (const read of reads) void this.#byItself(tenant, read);
+  }
+
+  async #byItself(tenant: TenantId, { step, done, failed }: WaitingRead): Promise<void> {
+    try {
+      done(await this.#alone(tenant, step.statement, step.values));
+    } catch (error) {
+      failed(error);
+    }
   }
 
   async #sendTogether(tenant: TenantId, reads: readonly WaitingRead[]): Promise<void> {
