@@ -70,6 +70,11 @@ export interface RoutePolicy {
   readonly tag?: string;
   /** Whether guessing ids here is worth an audit record when it fails. Default true. */
   readonly auditRefusals?: boolean;
+  /**
+   * True for the route that says whether this process lives. It is counted like all others, but counters that cannot be
+   * asked do not refuse it: whoever restarts what does not live would restart every node when they are gone.
+   */
+  readonly liveness?: boolean;
 }
 
 /** One request on its way through the layers. Steps fill it in; handlers read it. */
@@ -175,7 +180,10 @@ export function createGuard(parts: GuardParts): Guard {
           name,
           layer: 1,
           phase: "arrival",
-          run: (exchange) => (exchange.operator && !local ? undefined : run(exchange.visit)),
+          run: (exchange) => {
+            if (exchange.operator && !local) return undefined;
+            return exchange.policy.liveness === true ? uncounted(run, exchange.visit) : run(exchange.visit);
+          },
         };
       }),
       { name: "preflight", layer: 1, phase: "arrival", run: (exchange) => answerPreflight(perimeter, exchange) },
@@ -200,6 +208,15 @@ export function createGuard(parts: GuardParts): Guard {
     },
     completed: (exchange, completion) => report(parts, exchange, completion),
   };
+}
+
+/** Runs a step for the route of liveness. @throws RingwallError whatever the step refuses for, except missing counters */
+async function uncounted(run: (visit: Visit) => void | Promise<void>, visit: Visit): Promise<void> {
+  try {
+    await run(visit);
+  } catch (error) {
+    if (!(error instanceof RingwallError) || error.code !== "counters.unavailable") throw error;
+  }
 }
 
 function answerPreflight(perimeter: Perimeter, exchange: Exchange): void {
