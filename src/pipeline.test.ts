@@ -211,7 +211,7 @@ describe("the credential", () => {
   });
 
   test("comes in a cookie that browsers hold to this host: another name is a bug of the composition", () => {
-    const parts = { perimeter: perimeterFor({}, counters), authenticate: () => person("viewer"), clock: () => NOW_MS };
+    const parts = { perimeter: perimeterFor(), authenticate: () => person("viewer"), clock: () => NOW_MS };
     const log = { info() {}, warn() {}, error() {} };
     for (const sessionCookie of ["session", "__Secure-a", "__Host-", "__Host-a b", "__Host-a=b", "__host-a", ""]) {
       const wrong = { ...parts, log, recorder: listeningRecorder(), sessionCookie };
