@@ -12,6 +12,8 @@ const ACT = statement("silent.act", "select from pg_catalog.pg_advisory_xact_loc
 /** More than a statement may take and the server's silence after it. */
 const SILENCE_MS = 16_000;
 const SEEN_MS = 20_000;
+/** More than an opening may take before another is tried beside it. */
+const OPENING_MS = 1_500;
 
 let data: TestDatabase;
 let tenant: TenantId;
@@ -76,6 +78,19 @@ test("when one connection is silent, nobody is sent over another that has not an
   // Tried again over a new connection, because nothing of it had happened.
   await lost;
   await actAtOnce(database, 6);
+  await database.close();
+});
+
+test("nobody waits for a connection that fell silent while it was opened", async () => {
+  const database = open();
+  proxy.silenceAfterLogin();
+  const first = database.forTenant(tenant, actor, (tx) => tx.run(ACT));
+  const read = database.once(tenant, actor, READ);
+  await until("both connections wait for their first answer", SEEN_MS, () => (proxy.heldBack() > 1 ? true : undefined));
+  proxy.forget();
+  await proxy.mend();
+  aheadMs = OPENING_MS;
+  await Promise.all([first, read, actAtOnce(database, 2)]);
   await database.close();
 });
 

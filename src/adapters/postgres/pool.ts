@@ -18,12 +18,12 @@ const LANE_STALL_MS = 50;
 /** Longer queues only make every answer late. */
 const WAITING_MAX = 1_000;
 const WAIT_MS = 5_000;
+/** An opening that takes longer is not relied upon: another is tried beside it. */
+const OPENING_MS = 1_000;
 /** While the server is gone, one attempt per this time; everybody else is refused at once. */
 const RECONNECT_MS = 200;
 /** Past the server's own statement timeout the way to it must be broken. */
 const SILENCE_MS = STATEMENT_MS + 5_000;
-/** An unused connection that answered a moment after the silent one was asked is given up with it: it costs a reconnect. */
-const TOGETHER_MS = 1_000;
 const LIFETIME_MS = 30 * 60_000;
 const IDLE_MS = 60_000;
 const SWEEP_MS = 500;
@@ -92,6 +92,13 @@ export class Member {
   }
 }
 
+/** A connection on its way. `late` comes true when it takes so long that whoever waits for it had better go elsewhere. */
+interface Opening {
+  readonly sinceMs: number;
+  readonly member: Promise<Member>;
+  readonly late: PromiseWithResolvers<undefined>;
+}
+
 interface Waiter {
   sinceMs: number;
   readonly take: (member: Member) => void;
@@ -109,9 +116,9 @@ export class Pool {
   readonly #lanes: Member[] = [];
   readonly #idle: Member[] = [];
   readonly #waiting: Waiter[] = [];
-  /** Being opened for those who wait; a lane being opened is not among them. */
-  #opening = 0;
-  #openingLane: Promise<Member> | undefined;
+  /** When each opening for those who wait began; a lane being opened is not among them. */
+  readonly #openings = new Set<{ readonly sinceMs: number }>();
+  #openingLane: Opening | undefined;
   #generation = 0;
   #refusal: { error: unknown; sinceMs: number } | undefined;
   #closed = false;
@@ -136,10 +143,10 @@ export class Pool {
   shared(): Member | Promise<Member> {
     let best: Member | undefined;
     for (const lane of this.#lanes) if (best === undefined || lane.wire.inFlight < best.wire.inFlight) best = lane;
-    if (best === undefined) return this.#openLane();
+    if (best === undefined) return this.#firstLane();
     if (best.wire.inFlight > 0) {
-      if (this.#lanes.length < this.#lanesMax && this.#members.size + this.#opening < this.#sizeMax) {
-        this.#openLane().catch(() => {});
+      if (this.#lanes.length < this.#lanesMax && this.#members.size + this.#openings.size < this.#sizeMax) {
+        this.#openLane();
       }
       if (best.wire.inFlight >= LANE_DEPTH_MAX || best.wire.waitingMs() > LANE_STALL_MS) return this.lease();
     }
@@ -154,10 +161,7 @@ export class Pool {
     if (this.#closed) throw new RingwallError("database.unavailable", { detail: { reason: "closed" } });
     this.#checkRefusal();
     if (this.#waiting.length >= WAITING_MAX) throw busy("too many wait for a connection");
-    const size = this.#members.size - this.#lanes.length + this.#opening;
-    // One place is kept for a lane, so that reads never wait for transactions; a second lane has to find room.
-    const lanes = Math.max(1, this.#lanes.length + (this.#openingLane === undefined ? 0 : 1));
-    if (size < this.#sizeMax - lanes && this.#opening <= this.#waiting.length) this.#openForWaiting();
+    if (this.#hasRoom() && this.#promising() <= this.#waiting.length) this.#openForWaiting();
     return new Promise((take, refuse) => {
       this.#waiting.push({ sinceMs: this.#clock(), take, refuse });
     });
@@ -203,11 +207,23 @@ export class Pool {
     clearInterval(this.#sweep);
   }
 
+  /** One place is kept for a lane, so that reads never wait for transactions; a second lane has to find room. */
+  #hasRoom(): boolean {
+    const lanes = Math.max(1, this.#lanes.length + (this.#openingLane === undefined ? 0 : 1));
+    return this.#members.size - this.#lanes.length + this.#openings.size < this.#sizeMax - lanes;
+  }
+
+  /** Openings that may be relied upon. */
+  #promising(): number {
+    const nowMs = this.#clock();
+    return [...this.#openings].filter(({ sinceMs }) => isWithin(nowMs, sinceMs, OPENING_MS)).length;
+  }
+
   #settle(): void {
     if (
       this.#drained !== undefined &&
       this.#members.size === 0 &&
-      this.#opening === 0 &&
+      this.#openings.size === 0 &&
       this.#openingLane === undefined
     )
       this.#drained();
@@ -240,25 +256,37 @@ export class Pool {
     this.#refusal = undefined;
   }
 
-  #openLane(): Promise<Member> {
-    this.#openingLane ??= this.#open(true)
-      .then((member) => {
-        if (this.#closed || this.#isStale(member)) this.#retire(member);
-        else this.#lanes.push(member);
-        return member;
+  /** The lane that is being opened. When that fails or takes too long, a read goes over a connection of its own. */
+  async #firstLane(): Promise<Member> {
+    const { late, member } = this.#openLane();
+    const first = await Promise.race([member, late.promise]).catch(() => undefined);
+    return first ?? (await this.lease());
+  }
+
+  #openLane(): Opening {
+    if (this.#openingLane !== undefined) return this.#openingLane;
+    const member = this.#open(true)
+      .then((opened) => {
+        if (this.#closed || this.#isStale(opened)) this.#retire(opened);
+        else this.#lanes.push(opened);
+        return opened;
       })
       .finally(() => {
         this.#openingLane = undefined;
         this.#settle();
       });
+    // Whoever waits for it is told; a lane that nobody waits for may fail.
+    member.catch(() => {});
+    this.#openingLane = { sinceMs: this.#clock(), member, late: Promise.withResolvers() };
     return this.#openingLane;
   }
 
   #openForWaiting(): void {
-    this.#opening += 1;
+    const opening = { sinceMs: this.#clock() };
+    this.#openings.add(opening);
     this.#open(false)
       .finally(() => {
-        this.#opening -= 1;
+        this.#openings.delete(opening);
       })
       .then((member) => {
         this.release(member);
@@ -266,7 +294,7 @@ export class Pool {
       })
       .catch((error: unknown) => {
         // While others are out, one will come back; else there is nothing to wait for.
-        const leasable = this.#members.size > this.#lanes.length || this.#opening > 0;
+        const leasable = this.#members.size > this.#lanes.length || this.#openings.size > 0;
         if (!leasable) for (const waiter of this.#waiting.splice(0)) waiter.refuse(error);
         this.#settle();
       });
@@ -304,7 +332,7 @@ export class Pool {
     this.#members.delete(member);
     remove(this.#idle, member);
     remove(this.#lanes, member);
-    if (this.#waiting.length > this.#opening && !this.#closed) this.#openForWaiting();
+    if (this.#waiting.length > this.#promising() && !this.#closed) this.#openForWaiting();
     this.#settle();
   }
 
@@ -316,7 +344,7 @@ export class Pool {
     const silent = [...this.#members].filter(({ wire }) => wire.waitingMs() > SILENCE_MS);
     const sinceMs = Math.max(...silent.map(({ wire }) => nowMs - wire.waitingMs()));
     const unused = [...this.#idle, ...this.#lanes].filter(
-      ({ wire, usedMs }) => wire.inFlight === 0 && usedMs <= sinceMs + TOGETHER_MS,
+      ({ wire, usedMs }) => wire.inFlight === 0 && usedMs <= sinceMs,
     );
     for (const { wire } of [...silent, ...unused]) wire.destroy(new Error("the server does not answer"));
   }
@@ -330,6 +358,9 @@ export class Pool {
       this.#waiting.shift()?.refuse(busy("waited too long for a connection"));
     }
     this.#endSilent(nowMs);
+    if (this.#waiting.length > this.#promising() && this.#hasRoom() && !this.#closed) this.#openForWaiting();
+    const opening = this.#openingLane;
+    if (opening !== undefined && !isWithin(nowMs, opening.sinceMs, OPENING_MS)) opening.late.resolve(undefined);
     for (const lane of this.#lanes.filter((one) => this.#isStale(one))) this.#retire(lane);
     for (const member of this.#idle.filter((one) => this.#isStale(one) || nowMs - one.usedMs > IDLE_MS)) {
       if (this.#isStale(member) || this.#members.size > CONNECTIONS_MIN) this.#retire(member);
