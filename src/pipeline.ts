@@ -19,6 +19,7 @@ import {
   requireSecondFactor,
 } from "./application/access/index.ts";
 import {
+  type AuditContext,
   type AuditEvent,
   assert,
   type Clock,
@@ -100,6 +101,18 @@ export interface Exchange {
   /** A CORS preflight is answered by the perimeter; no later step and no handler runs. */
   answered: boolean;
   refusal: string | undefined;
+}
+
+/** Who is asking, for handlers. The pipeline has made sure there is somebody; a route that is open to all has nobody. */
+export function caller({ principal }: Exchange): Principal {
+  if (principal === undefined) throw new RingwallError("identity.sign_in_required");
+  return principal;
+}
+
+/** Where a request came from, for sessions and audit. */
+export function originOf({ id, visit }: Exchange): AuditContext {
+  const { userAgent } = visit.header;
+  return { address: visit.client.address, requestId: id, ...(userAgent === undefined ? {} : { userAgent }) };
 }
 
 /** A step runs synchronously whenever it can: a promise costs a turn of the event loop. */

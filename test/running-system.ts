@@ -1,12 +1,12 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { randomToken } from "../src/core/index.ts";
+import { freePort } from "../src/testing/free-port.ts";
 
 const CLI = fileURLToPath(new URL("../apps/cli/main.ts", import.meta.url));
 /** The last line that a start says. */
@@ -25,7 +25,7 @@ export interface RunningSystem {
 export async function startSystem(): Promise<RunningSystem> {
   // The start makes it itself: started by root, PostgreSQL runs as another account, which has to pass through.
   const dataFolder = join(tmpdir(), `rw-system-${randomToken(9)}`);
-  const [apiPort, bankPort] = await freePorts();
+  const [apiPort, bankPort] = [await freePort(), await freePort()];
   const words = ["start", "--data", dataFolder, "--port", String(apiPort), "--bank-port", String(bankPort)];
   const { execPath, env } = process;
   const { PATH = "", HOME = "" } = env;
@@ -59,22 +59,4 @@ export async function startSystem(): Promise<RunningSystem> {
       rmSync(dataFolder, { recursive: true, force: true });
     },
   };
-}
-
-/** Two ports that nothing used a moment ago. */
-async function freePorts(): Promise<readonly [number, number]> {
-  const servers = await Promise.all(
-    [0, 1].map(async () => {
-      const server = createServer();
-      server.listen(0, "127.0.0.1");
-      await once(server, "listening");
-      return server;
-    }),
-  );
-  const [api = 0, bank = 0] = servers.map((server) => {
-    const address = server.address();
-    return typeof address === "object" && address !== null ? address.port : 0;
-  });
-  await Promise.all(servers.map(async (server) => await once(server.close(), "close")));
-  return [api, bank];
 }

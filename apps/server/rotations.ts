@@ -47,14 +47,19 @@ export async function finishRotations(
   log: Logger,
 ): Promise<readonly string[]> {
   const finished: string[] = [];
-  try {
-    const pending = await pendingNames(secrets, rotators);
-    for (const [name, rotator] of pending) {
+  const failed = (error: unknown): void => log.error({ err: error }, "an unfinished rotation could not be finished");
+  const pending = await pendingNames(secrets, rotators).catch((error: unknown) => {
+    failed(error);
+    return [];
+  });
+  for (const [name, rotator] of pending) {
+    try {
       await secrets.rotate(name, rotator, { actor: FINISHER });
       finished.push(name);
+    } catch (error) {
+      // One place that does not answer keeps no other from being finished.
+      failed(error);
     }
-  } catch (error) {
-    log.error({ err: error }, "an unfinished rotation could not be finished");
   }
   return finished;
 }

@@ -7,10 +7,9 @@ import { createAuditKeyFile, fileHeadStore, readAuditKeyFile } from "ringwall/ad
 import { type Clock, type Logger, randomBytes, systemClock } from "ringwall/core";
 import { softwareMaster } from "ringwall/data/keys";
 import type { Rotator } from "ringwall/data/secrets";
-import { CONTEXT_LIFE_MS, type ContextSigner, contextSigner } from "ringwall/data/tenants";
 import { createSequencer, HeadVerifier, headSigner } from "ringwall/monitoring/audit";
 import { createLogger } from "ringwall/perimeter";
-import { type TestDatabase, testDatabase } from "ringwall/testing";
+import { presentSigner, type TestDatabase, testDatabase } from "ringwall/testing";
 import { createApi } from "./api.ts";
 import { type Ask, asker } from "./http.fixture.ts";
 import { allRoutes } from "./routes/index.ts";
@@ -126,7 +125,7 @@ async function openRingwall(
   const config = RingwallConfig.parse({ mode: "development", perimeter: rates ? {} : unlimited });
   return await createRingwall(config, {
     target: data.target("ringwall_app"),
-    signer: signerOf(data.contextKey),
+    signer: presentSigner(data.contextKey),
     openMaster: async () => softwareMaster(randomBytes(32)),
     log,
     clock,
@@ -140,12 +139,6 @@ async function openRingwall(
 async function settled({ recorder }: Ringwall): Promise<void> {
   if (!("flush" in recorder) || typeof recorder.flush !== "function") throw new TypeError("the recorder flushes");
   await recorder.flush();
-}
-
-/** Signs by the real time: the database compares with its own clock, which no test moves. */
-function signerOf(key: Parameters<typeof contextSigner>[0]): ContextSigner {
-  const signer = contextSigner(key);
-  return { ...signer, sign: (tenant, pid) => signer.sign(tenant, pid, systemClock() + CONTEXT_LIFE_MS) };
 }
 
 async function openSequencer(data: TestDatabase, folder: string, log: ReturnType<typeof createLogger>) {

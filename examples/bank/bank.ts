@@ -1,9 +1,8 @@
 import type { Ringwall } from "ringwall";
 import type { PostgresDatabase } from "ringwall/adapters/postgres";
-import { type Principal, type Resource, requirePermission } from "ringwall/application/access";
+import { isAdministrator, type Principal, type Resource, requirePermission } from "ringwall/application/access";
 import type { VelocityLimit } from "ringwall/application/input";
-import { type AuditContext, type Clock, RingwallError, type TenantId, type UserId } from "ringwall/core";
-import type { Exchange } from "ringwall/pipeline";
+import { type Clock, RingwallError, type TenantId, type UserId } from "ringwall/core";
 
 /** What one customer may do in a while. */
 export interface BankLimits {
@@ -27,23 +26,6 @@ export interface Bank {
   readonly draining: () => boolean;
 }
 
-/** Who is asking. The pipeline has made sure there is somebody. */
-export function caller({ principal }: Exchange): Principal {
-  if (principal === undefined) throw new RingwallError("identity.sign_in_required");
-  return principal;
-}
-
-/** Where a request came from, for sessions and audit. */
-export function originOf({ id, visit }: Exchange): AuditContext {
-  const { userAgent } = visit.header;
-  return { address: visit.client.address, requestId: id, ...(userAgent === undefined ? {} : { userAgent }) };
-}
-
-/** Staff of the bank, as opposed to its customers. */
-export function isStaff({ role }: Principal): boolean {
-  return role === "admin" || role === "owner";
-}
-
 /** Whose a row is. */
 export interface Owned {
   readonly tenant_id: string;
@@ -61,7 +43,7 @@ export function resourceOf({ owner_id, tenant_id }: Owned): Resource {
  */
 export function requireVisible(principal: Principal, row: Owned): void {
   requirePermission(principal, "resource:read", resourceOf(row));
-  if (isStaff(principal) || principal.user === row.owner_id) return;
+  if (isAdministrator(principal.role) || principal.user === row.owner_id) return;
   throw new RingwallError("resource.not_found", { detail: { rule: "bank.own_or_staff" } });
 }
 

@@ -1,4 +1,4 @@
-import { open, readFile, rename, rm } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { randomToken, uuidv7 } from "ringwall/core";
 import { z } from "zod";
 
@@ -70,18 +70,4 @@ export async function readPlan(file: string): Promise<SeedBank[] | undefined> {
     if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
     throw error;
   }
-}
-
-/** Durable before it returns, whole or not at all. The process's umask keeps others out. */
-export async function writeDurably(file: string, text: string): Promise<void> {
-  const draft = `${file}.new`;
-  await rm(draft, { force: true });
-  const handle = await open(draft, "wx", 0o600);
-  try {
-    await handle.writeFile(text);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-  await rename(draft, file);
 }

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { TOTP } from "otpauth";
 import type { Ringwall } from "ringwall";
+import { writePrivateFile } from "ringwall/adapters/files";
 import type { Principal } from "ringwall/application/access";
 import type { SessionOpened, SignedIn } from "ringwall/application/identity";
 import { type Mode, RingwallError, type TenantId, tenantId } from "ringwall/core";
@@ -11,7 +12,7 @@ import type { Bank } from "./bank.ts";
 import { openAccount } from "./routes/accounts.ts";
 import { openCustomer } from "./routes/customers.ts";
 import { CREATE_DOCUMENT, READ_ACCOUNT, READ_CUSTOMER, READ_DOCUMENT } from "./schema.ts";
-import { newPlan, readPlan, type SeedBank, type SeedPerson, writeDurably } from "./seed-plan.ts";
+import { newPlan, readPlan, type SeedBank, type SeedPerson } from "./seed-plan.ts";
 
 const AUTHORITY = { type: "system", capability: "development.seed" } as const;
 const ORIGIN = { requestId: "development.seed" } as const;
@@ -40,10 +41,10 @@ export async function seed(bank: SeededBank, mode: Mode, runtime: Runtime): Prom
     throw new RingwallError("config.invalid", { message: "the example bank is seeded in development only" });
   }
   const plan = begun ?? newPlan(bank.clock());
-  const save = (): Promise<void> => writeDurably(planFile, JSON.stringify(plan));
-  await save();
+  const save = (): void => writePrivateFile(planFile, JSON.stringify(plan));
+  save();
   for (const one of plan) await seedBank(bank, one, save);
-  await writeDurably(join(runtime.dataDir, "first-run.txt"), describe(plan));
+  writePrivateFile(join(runtime.dataDir, "first-run.txt"), describe(plan));
   await rm(planFile);
 }
 
@@ -51,7 +52,7 @@ async function isSeeded({ ringwall }: SeededBank): Promise<boolean> {
   return (await ringwall.database.lookup("tenant_by_id", ["northbank"])) !== undefined;
 }
 
-async function seedBank(bank: SeededBank, plan: SeedBank, save: () => Promise<void>): Promise<void> {
+async function seedBank(bank: SeededBank, plan: SeedBank, save: () => void): Promise<void> {
   const { identity } = bank.ringwall;
   const tenant = tenantId(plan.tenant);
   await unlessThere(identity.createTenant(AUTHORITY, { id: tenant, name: plan.name }));
@@ -78,7 +79,7 @@ async function enterOwner(
   bank: SeededBank,
   tenant: TenantId,
   person: SeedPerson,
-  save: () => Promise<void>,
+  save: () => void,
 ): Promise<Principal> {
   const { identity } = bank.ringwall;
   const { email, name, password } = person;
@@ -96,7 +97,7 @@ async function finish(
   tenant: TenantId,
   person: SeedPerson,
   entered: SignedIn,
-  save: () => Promise<void>,
+  save: () => void,
 ): Promise<SessionOpened> {
   const { identity } = bank.ringwall;
   if (entered.kind === "session") return entered;
@@ -104,7 +105,7 @@ async function finish(
   if (entered.next === "enrol") {
     person.totp = (await identity.beginLoginEnrolment(login)).base32.open();
     // Durable before it is in force: after a crash the secret is still known.
-    await save();
+    save();
     return await identity.confirmLoginEnrolment(login, codeOf(bank, person), ORIGIN);
   }
   // The code of this step may have been used just before the crash, and each is taken once.
@@ -122,12 +123,7 @@ async function principalOf({ ringwall }: SeededBank, opened: SessionOpened): Pro
 }
 
 /** Invites a person unless they are there, and sets up their second factor when the plan has one. */
-async function enterPerson(
-  bank: SeededBank,
-  owner: Principal,
-  person: SeedPerson,
-  save: () => Promise<void>,
-): Promise<void> {
+async function enterPerson(bank: SeededBank, owner: Principal, person: SeedPerson, save: () => void): Promise<void> {
   const { identity } = bank.ringwall;
   const { email, name, password, role } = person;
   const { tenant } = owner;
@@ -140,7 +136,7 @@ async function enterPerson(
   let principal = await principalOf(bank, await finish(bank, tenant, person, entered, save));
   if (person.factor) {
     person.totp = (await identity.beginEnrolment(principal, password, ORIGIN)).base32.open();
-    await save();
+    save();
     principal = await principalOf(bank, await identity.confirmEnrolment(principal, codeOf(bank, person), ORIGIN));
   }
   await identity.signOut(principal);

@@ -7,12 +7,11 @@
  * @module
  */
 import type { FastifyInstance } from "fastify";
-import { createServer, type RouteDefinition, register } from "ringwall/adapters/fastify";
+import { createServer, healthRoutes, type RouteDefinition, register } from "ringwall/adapters/fastify";
 import type { Bank } from "./bank.ts";
 import { accounts } from "./routes/accounts.ts";
 import { customers } from "./routes/customers.ts";
 import { documents } from "./routes/documents.ts";
-import { health } from "./routes/health.ts";
 import { page } from "./routes/page.ts";
 import { signIn } from "./routes/sign-in.ts";
 import { transfers } from "./routes/transfers.ts";
@@ -24,7 +23,9 @@ export const SESSION_COOKIE = "__Host-bank_session";
 
 /** Every route of the bank. */
 export function bankRoutes(bank: Bank): readonly RouteDefinition[] {
-  return [health, page, signIn, customers, accounts, transfers, documents].flatMap((routes) => routes(bank));
+  const health = healthRoutes(() => ({ draining: bank.draining(), ping: () => bank.database.ping() }));
+  const own = [page, signIn, customers, accounts, transfers, documents].flatMap((routes) => routes(bank));
+  return [...health, ...own];
 }
 
 /** The bank's server; nothing listens yet. */

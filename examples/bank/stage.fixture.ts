@@ -10,11 +10,10 @@ import type { Principal, Role } from "ringwall/application/access";
 import type { SessionOpened, SignedIn } from "ringwall/application/identity";
 import { type Clock, parseConfig, randomBytes, systemClock, type TenantId, uuidv7 } from "ringwall/core";
 import { softwareMaster } from "ringwall/data/keys";
-import { type ContextSigner, contextSigner } from "ringwall/data/tenants";
 import { MIGRATIONS, migrate } from "ringwall/migrations";
 import { type AuditRecord, createSequencer, HeadVerifier, headSigner } from "ringwall/monitoring/audit";
 import { createLogger } from "ringwall/perimeter";
-import { type TestDatabase, testDatabase } from "ringwall/testing";
+import { presentSigner, type TestDatabase, testDatabase } from "ringwall/testing";
 import type { Bank } from "./bank.ts";
 import { MIGRATIONS as BANK_MIGRATIONS } from "./migrations/index.ts";
 import { openAccount } from "./routes/accounts.ts";
@@ -25,7 +24,6 @@ export const PASSWORD = "tide knot 52 ember";
 const AUTHORITY = { type: "system", capability: "development.seed" } as const;
 const ORIGIN = { address: "192.0.2.77", requestId: "stage" } as const;
 const STEP_MS = 30_000;
-const CONTEXT_MS = 20_000;
 const LOG_LINES_MAX = 10_000;
 
 /** Somebody of a bank, signed in, with the second factor of those who have one. */
@@ -81,12 +79,6 @@ function movingClock(aheadMs: number): { clock: Clock; advance: (ms: number) => 
   };
 }
 
-/** Signs for the database's own time, whatever the test's clock says. */
-function presentSigner(at: TestDatabase): ContextSigner {
-  const signer = contextSigner(at.contextKey);
-  return { ...signer, sign: (tenant, pid) => signer.sign(tenant, pid, systemClock() + CONTEXT_MS) };
-}
-
 /** A migrated database with the bank's tables. */
 export async function bankDatabase(): Promise<TestDatabase> {
   const at = await testDatabase();
@@ -109,7 +101,7 @@ export async function bankRingwall(at: TestDatabase, { master = randomBytes(32),
   });
   const ringwall = await createRingwall(config, {
     target: at.target("ringwall_app"),
-    signer: presentSigner(at),
+    signer: presentSigner(at.contextKey),
     openMaster: async () => await Promise.resolve(softwareMaster(Buffer.from(master))),
     log: createLogger({
       level: "info",

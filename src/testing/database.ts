@@ -18,8 +18,16 @@ import {
   type TenantId,
   tenantId,
 } from "../core/index.ts";
-import { type ContextKey, contextSigner } from "../data/tenants/index.ts";
+import { CONTEXT_LIFE_MS, type ContextKey, type ContextSigner, contextSigner } from "../data/tenants/index.ts";
 import type { TestServer } from "./postgres-server.ts";
+
+/**
+ * Signs contexts by the real time, whatever a test's clock says: the database compares with its own, which no test moves.
+ */
+export function presentSigner(key: ContextKey): ContextSigner {
+  const signer = contextSigner(key);
+  return { ...signer, sign: (tenant, pid) => signer.sign(tenant, pid, systemClock() + CONTEXT_LIFE_MS) };
+}
 
 /** Tests plant and inspect at the same time. */
 const OWNER_CONNECTIONS = 3;

@@ -8,7 +8,7 @@
  */
 
 export { opensslMissing, type TestAuthority, testAuthority } from "./certificates.ts";
-export { type TestDatabase, testDatabase } from "./database.ts";
+export { presentSigner, type TestDatabase, testDatabase } from "./database.ts";
 export { CONTRACT_TABLE, type DatabaseUnderTest, databaseContract } from "./database-contract.ts";
 export { freePort } from "./free-port.ts";
 export type { TestServer } from "./postgres-server.ts";

@@ -5,10 +5,11 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "../../src/adapters/embedded-postgres/index.ts";
 import { silentLogger } from "../../src/core/index.ts";
+import { freePort } from "../../src/testing/free-port.ts";
 import { type HttpClient, httpClient } from "./http.ts";
 import { backendsOf, signal } from "./processes.ts";
 import { type Proxy, startProxy } from "./proxy.ts";
-import { freePorts, type Place, startSystem } from "./system.ts";
+import { type Place, startSystem } from "./system.ts";
 import { until } from "./until.ts";
 
 const SERVER = fileURLToPath(new URL("../../apps/server/main.ts", import.meta.url));
@@ -35,7 +36,7 @@ export async function runUnsupervised(place: Place): Promise<Installation> {
   await supervised.stop();
   let postgres = await startPostgres(place);
   const proxy = await startProxy(join(postgres.host, `.s.PGSQL.${postgres.port}`));
-  const [apiPort, bankPort] = await freePorts();
+  const [apiPort, bankPort] = [await freePort(), await freePort()];
   const runtimeFile = writeRuntime(place, proxy.port, { api: apiPort, bank: bankPort });
   const server = await startProcess(place, "server", SERVER, runtimeFile);
   const bank = await startProcess(place, "bank", BANK, runtimeFile);

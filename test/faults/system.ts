@@ -1,11 +1,11 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Client } from "pg";
+import { freePort } from "../../src/testing/free-port.ts";
 import { type HttpClient, httpClient } from "./http.ts";
 import { backendsOf, findProcesses, isAlive, postmasterOf, signal } from "./processes.ts";
 import { until } from "./until.ts";
@@ -73,21 +73,6 @@ export function removePlace({ root }: Place): void {
   rmSync(root, { recursive: true, force: true, maxRetries: 5 });
 }
 
-/** Two ports that were free a moment ago. */
-export async function freePorts(): Promise<readonly [number, number]> {
-  const servers = [createServer(), createServer()];
-  const ports = await Promise.all(
-    servers.map(async (server) => {
-      server.listen(0, "127.0.0.1");
-      await once(server, "listening");
-      const address = server.address();
-      return typeof address === "object" && address !== null ? address.port : 0;
-    }),
-  );
-  for (const server of servers) server.close();
-  return [ports[0] ?? 0, ports[1] ?? 0];
-}
-
 /** A connection to the cluster of a data directory, over its own socket. */
 export async function connectSuperuser({ dataDir }: Pick<Place, "dataDir">, database = "ringwall"): Promise<Client> {
   const folder = join(dataDir, "postgres");
@@ -100,7 +85,7 @@ export async function connectSuperuser({ dataDir }: Pick<Place, "dataDir">, data
 
 /** The command `ringwall start` and everything it runs. */
 export async function startSystem(place: Place): Promise<System> {
-  const [apiPort, bankPort] = await freePorts();
+  const [apiPort, bankPort] = [await freePort(), await freePort()];
   const words = ["--config", place.configFile, "--data", place.dataDir];
   const startWords = ["start", ...words, "--port", String(apiPort), "--bank-port", String(bankPort)];
   let supervisor = await startSupervisor(place, startWords);

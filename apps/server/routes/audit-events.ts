@@ -4,7 +4,7 @@ import { AUDIT_ACTIONS } from "ringwall/core";
 import type { AuditRecord } from "ringwall/monitoring/audit";
 import { z } from "zod";
 import { list, Time } from "./answers.ts";
-import { partyOf } from "./caller.ts";
+import { partyOf } from "./party.ts";
 import type { Routes } from "./services.ts";
 
 const PAGE = 50;

@@ -1,7 +1,8 @@
 import { route, signedInAnswer } from "ringwall/adapters/fastify";
 import { requests } from "ringwall/application/identity";
+import { originOf } from "ringwall/pipeline";
 import { Link, linkAnswer, SignedIn } from "./answers.ts";
-import { entrance, originOf, type Routes } from "./services.ts";
+import { entrance, type Routes } from "./services.ts";
 
 /** How the platform's first administrator comes to be: a link from the local socket, used once. */
 export const bootstrap: Routes = (services) => [

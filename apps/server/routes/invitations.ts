@@ -1,9 +1,10 @@
 import { route, signedInAnswer } from "ringwall/adapters/fastify";
 import { requests } from "ringwall/application/identity";
 import { TenantIdText } from "ringwall/application/input";
+import { originOf } from "ringwall/pipeline";
 import { Link, linkAnswer, SignedIn } from "./answers.ts";
-import { partyOf } from "./caller.ts";
-import { entrance, FRESH_SECONDS, originOf, type Routes, SMALL_BODY_BYTES } from "./services.ts";
+import { partyOf } from "./party.ts";
+import { entrance, FRESH_SECONDS, type Routes, SMALL_BODY_BYTES } from "./services.ts";
 import { authority } from "./tenants.ts";
 
 /** How people join a tenant: a link from somebody who may invite, used once. The local operator names the tenant. */

@@ -1,10 +1,10 @@
 import { route, signedInAnswer } from "ringwall/adapters/fastify";
 import { requests } from "ringwall/application/identity";
 import { Uuid } from "ringwall/application/input";
+import { caller, originOf } from "ringwall/pipeline";
 import { z } from "zod";
 import { Link, linkAnswer, SignedIn } from "./answers.ts";
-import { caller } from "./caller.ts";
-import { entrance, FRESH_SECONDS, originOf, type Routes, SMALL_BODY_BYTES } from "./services.ts";
+import { entrance, FRESH_SECONDS, type Routes, SMALL_BODY_BYTES } from "./services.ts";
 
 /** How somebody who lost a password or a second factor comes back: a link from an administrator, used once. */
 export const recoveries: Routes = (services) => [

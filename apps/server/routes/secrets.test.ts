@@ -78,6 +78,14 @@ describe("secrets", () => {
     expect(items(named.json)).toMatchObject([{ version: 1 }]);
   });
 
+  test("are not written for a tenant that there is not, by the machine's operator either", async () => {
+    const body = { name: "bank/mail-password", value: "nobody's", tenant: "no-such-bank" };
+    const put = await stage.operator("PUT", "/v1/secrets", { body });
+    expect([put.status, put.code]).toEqual([404, "resource.not_found"]);
+    const listed = await stage.operator("GET", "/v1/secrets?tenant=no-such-bank");
+    expect([listed.status, listed.code]).toEqual([404, "resource.not_found"]);
+  });
+
   test("have names and values of the right form, and an end that is still to come", async () => {
     const ask = async (body: object) => (await stage.operator("PUT", "/v1/secrets", { body })).json;
     for (const name of ["", "Upper", "a//b", "../x", "a\u0000b", "a".repeat(65), "a/".repeat(9)]) {

@@ -2,11 +2,10 @@ import { route } from "ringwall/adapters/fastify";
 import { TenantIdText } from "ringwall/application/input";
 import { isoTime, PLATFORM_TENANT, PlainSecret, RingwallError, type SystemCapability } from "ringwall/core";
 import { isSecretName, type Scope, SECRET_BYTES_MAX, type SecretSummary } from "ringwall/data/secrets";
-import type { Exchange } from "ringwall/pipeline";
+import { caller, type Exchange } from "ringwall/pipeline";
 import { z } from "zod";
 import { list, Time } from "./answers.ts";
-import { caller } from "./caller.ts";
-import { FRESH_SECONDS, type Routes, SMALL_BODY_BYTES } from "./services.ts";
+import { FRESH_SECONDS, type Routes, type Services, SMALL_BODY_BYTES } from "./services.ts";
 
 // In bodies and never in paths: a name holds `/`, and the perimeter refuses an encoded one in a path.
 const Name = z.string().refine(isSecretName, "must be the name of a secret");
@@ -43,7 +42,7 @@ export const secrets: Routes = (services) => [
       summary: "Lists secrets by name, version and age, 1,000 at a time; never what they hold.",
     },
     async ({ exchange, query: { after, tenant: named } }) => {
-      const scope = scopeOf(exchange, named, "secrets.write");
+      const scope = await scopeOf(services(), exchange, named, "secrets.write");
       const found = await services().ringwall.secrets.list(after === undefined ? scope : { ...scope, after });
       return { items: found.flatMap(secretAnswer) };
     },
@@ -66,7 +65,7 @@ export const secrets: Routes = (services) => [
     },
     async ({ body: { expires_at, name, tenant: named, value }, exchange }) => {
       const { guard, secrets: store } = services().ringwall;
-      const scope = scopeOf(exchange, named, "secrets.write");
+      const scope = await scopeOf(services(), exchange, named, "secrets.write");
       const expiresMs = expires_at === undefined ? undefined : Date.parse(expires_at);
       if (expiresMs !== undefined && expiresMs <= guard.clock()) {
         throw new RingwallError("request.invalid", { detail: { fields: "body.expires_at" } });
@@ -98,7 +97,7 @@ const rotations: Routes = (services) => [
     },
     async ({ body: { name, tenant: named }, exchange }) => {
       const { ringwall, rotators } = services();
-      const scope = scopeOf(exchange, named, "secrets.rotate");
+      const scope = await scopeOf(services(), exchange, named, "secrets.rotate");
       // Rotations are set up by the installation's configuration, for the global scope alone.
       const rotator = (scope.tenant ?? PLATFORM_TENANT) === PLATFORM_TENANT ? rotators.get(name) : undefined;
       if (rotator === undefined) throw new RingwallError("secrets.not_rotatable");
@@ -107,11 +106,18 @@ const rotations: Routes = (services) => [
   ),
 ];
 
-/** Another tenant's secrets look like ones that are not there. */
-function scopeOf(exchange: Exchange, named: Scope["tenant"], capability: SystemCapability): Scope {
+/** Another tenant's secrets look like ones that are not there, and so do those of a tenant that there is not. */
+async function scopeOf(
+  { ringwall }: Services,
+  exchange: Exchange,
+  named: Scope["tenant"],
+  capability: SystemCapability,
+): Promise<Scope> {
   if (exchange.operator) {
     const actor = { type: "system", capability } as const;
-    return named === undefined ? { actor } : { actor, tenant: named };
+    if (named === undefined) return { actor };
+    await ringwall.identity.requireTenant(named);
+    return { actor, tenant: named };
   }
   const actor = caller(exchange);
   if (named !== undefined && named !== actor.tenant) throw new RingwallError("resource.not_found");

@@ -1,8 +1,6 @@
 import type { Ringwall } from "ringwall";
 import type { RouteDefinition } from "ringwall/adapters/fastify";
-import type { Origin } from "ringwall/application/identity";
 import type { Rotator } from "ringwall/data/secrets";
-import type { Exchange } from "ringwall/pipeline";
 
 /** What routes need while they answer. */
 export interface Services {
@@ -29,9 +27,3 @@ export const SMALL_BODY_BYTES = 16_384;
 
 /** What every route in which somebody proves who they are has in common. */
 export const entrance = { access: "public", limit: "sign-in", bodyBytesMax: SMALL_BODY_BYTES } as const;
-
-/** Where a request came from, for sessions and audit. */
-export function originOf({ id, visit }: Exchange): Origin {
-  const { userAgent } = visit.header;
-  return { address: visit.client.address, requestId: id, ...(userAgent === undefined ? {} : { userAgent }) };
-}

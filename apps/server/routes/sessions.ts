@@ -2,10 +2,11 @@ import { route, signedInAnswer, signedOutAnswer } from "ringwall/adapters/fastif
 import { requests, type SessionView } from "ringwall/application/identity";
 import { TenantIdText, Uuid } from "ringwall/application/input";
 import { isoTime, type UserId } from "ringwall/core";
+import { caller, originOf } from "ringwall/pipeline";
 import { z } from "zod";
 import { DONE, Enrolment, enrolmentAnswer, list, SignedIn, Time } from "./answers.ts";
-import { caller, partyOf } from "./caller.ts";
-import { originOf, type Routes, SMALL_BODY_BYTES } from "./services.ts";
+import { partyOf } from "./party.ts";
+import { type Routes, SMALL_BODY_BYTES } from "./services.ts";
 
 const Who = z.strictObject({
   tenant: TenantIdText,

@@ -1,8 +1,8 @@
 import { route, signedInAnswer, signedOutAnswer } from "ringwall/adapters/fastify";
 import { requests } from "ringwall/application/identity";
+import { caller, originOf } from "ringwall/pipeline";
 import { Enrolment, enrolmentAnswer, SignedIn } from "./answers.ts";
-import { caller } from "./caller.ts";
-import { entrance, originOf, type Routes } from "./services.ts";
+import { entrance, type Routes } from "./services.ts";
 
 const step = { ...entrance, tag: "sign-in" } as const;
 const answersStep = {

@@ -2,10 +2,9 @@ import { Answer, route } from "ringwall/adapters/fastify";
 import { requests, type TenantAuthority } from "ringwall/application/identity";
 import { TenantIdText } from "ringwall/application/input";
 import { isoTime } from "ringwall/core";
-import type { Exchange } from "ringwall/pipeline";
+import { caller, type Exchange } from "ringwall/pipeline";
 import { z } from "zod";
 import { DONE, Link, linkAnswer, list, Time } from "./answers.ts";
-import { caller } from "./caller.ts";
 import { FRESH_SECONDS, type Routes, SMALL_BODY_BYTES } from "./services.ts";
 
 const Id = z.strictObject({ id: TenantIdText });

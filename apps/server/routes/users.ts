@@ -2,9 +2,9 @@ import { route } from "ringwall/adapters/fastify";
 import { requests, type UserView } from "ringwall/application/identity";
 import { Uuid } from "ringwall/application/input";
 import type { UserId } from "ringwall/core";
+import { caller } from "ringwall/pipeline";
 import { z } from "zod";
 import { DONE, list } from "./answers.ts";
-import { caller } from "./caller.ts";
 import { FRESH_SECONDS, type Routes, SMALL_BODY_BYTES } from "./services.ts";
 
 const Id = z.strictObject({ id: Uuid });

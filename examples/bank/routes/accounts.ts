@@ -1,9 +1,10 @@
 import { Answer, type RouteDefinition, route } from "ringwall/adapters/fastify";
-import { listFilter, type Principal } from "ringwall/application/access";
+import { isAdministrator, listFilter, type Principal } from "ringwall/application/access";
 import { Uuid } from "ringwall/application/input";
 import { RingwallError, randomBytes, uuidv7 } from "ringwall/core";
+import { caller, originOf } from "ringwall/pipeline";
 import { z } from "zod";
-import { type Bank, caller, isStaff, minorUnits, originOf, requireVisible } from "../bank.ts";
+import { type Bank, minorUnits, requireVisible } from "../bank.ts";
 import { type AccountRow, CREATE_ACCOUNT, LIST_ACCOUNTS, READ_ACCOUNT, READ_CUSTOMER } from "../schema.ts";
 
 const TABLE = "bank.account";
@@ -38,7 +39,7 @@ export function accounts(bank: Bank): readonly RouteDefinition[] {
       async ({ exchange, query }) => {
         const actor = caller(exchange);
         if (listFilter(actor, "resource:read").kind === "none") throw new RingwallError("access.denied");
-        const owner = isStaff(actor) ? null : actor.user;
+        const owner = isAdministrator(actor.role) ? null : actor.user;
         const rows = await database.once(actor.tenant, actor, LIST_ACCOUNTS, [owner, query.after ?? null, PAGE]);
         return { items: rows.map(listed) };
       },

@@ -3,8 +3,9 @@ import { type Principal, requirePermission } from "ringwall/application/access";
 import { requests } from "ringwall/application/identity";
 import { Name, Uuid } from "ringwall/application/input";
 import { isoTime, RingwallError, uuidv7 } from "ringwall/core";
+import { caller, originOf } from "ringwall/pipeline";
 import { z } from "zod";
-import { type Bank, caller, originOf, resourceOf } from "../bank.ts";
+import { type Bank, resourceOf } from "../bank.ts";
 import { CREATE_CUSTOMER, READ_CUSTOMER } from "../schema.ts";
 
 const TABLE = "bank.customer";

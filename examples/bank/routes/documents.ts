@@ -2,8 +2,9 @@ import { Answer, type RouteDefinition, route } from "ringwall/adapters/fastify";
 import { type Principal, requirePermission } from "ringwall/application/access";
 import { Text, Title, Uuid } from "ringwall/application/input";
 import { RingwallError, uuidv7 } from "ringwall/core";
+import { caller, originOf } from "ringwall/pipeline";
 import { z } from "zod";
-import { type Bank, caller, originOf, resourceOf } from "../bank.ts";
+import { type Bank, resourceOf } from "../bank.ts";
 import { CREATE_DOCUMENT, DELETE_DOCUMENT, LIST_DOCUMENTS, READ_DOCUMENT } from "../schema.ts";
 
 const PAGE = 50;

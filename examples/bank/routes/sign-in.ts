@@ -1,6 +1,7 @@
 import { type RouteDefinition, route, signedInAnswer, signedOutAnswer } from "ringwall/adapters/fastify";
 import { requests } from "ringwall/application/identity";
-import { type Bank, caller, originOf } from "../bank.ts";
+import { caller, originOf } from "ringwall/pipeline";
+import type { Bank } from "../bank.ts";
 
 const entry = { access: "public", limit: "sign-in" } as const;
 

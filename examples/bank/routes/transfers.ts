@@ -10,9 +10,9 @@ import {
   Uuid,
 } from "ringwall/application/input";
 import { RingwallError, type Transaction, uuidv7 } from "ringwall/core";
-import type { Exchange } from "ringwall/pipeline";
+import { caller, type Exchange, originOf } from "ringwall/pipeline";
 import { z } from "zod";
-import { BANK_LIMITS, type Bank, caller, minorUnits, originOf, requireVisible, resourceOf } from "../bank.ts";
+import { BANK_LIMITS, type Bank, minorUnits, requireVisible, resourceOf } from "../bank.ts";
 import {
   LIST_TRANSFERS,
   LOCK_ACCOUNTS,

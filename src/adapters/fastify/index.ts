@@ -10,6 +10,7 @@
  *
  * @module
  */
+export { type Health, healthRoutes } from "./health.ts";
 export { addressesOf, type Listening, listenOn } from "./listen.ts";
 export { asRingwallError, type Problem, problem } from "./problem.ts";
 export { Answer, type Method, type Request, type RouteDefinition, register, route } from "./route.ts";

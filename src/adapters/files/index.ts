@@ -10,4 +10,4 @@
 export { fileHeadStore } from "./audit-heads.ts";
 export { createAuditKeyFile, readAuditKeyFile } from "./audit-key.ts";
 export { openMasterKeyFile } from "./master-key.ts";
-export { isMissingFile, readPrivateFile } from "./private-file.ts";
+export { isMissingFile, readPrivateFile, writePrivateFile } from "./private-file.ts";

@@ -1,8 +1,11 @@
-import { constants } from "node:fs";
+import { chmodSync, closeSync, constants, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
-import { RingwallError } from "../../core/index.ts";
+import { dirname, join } from "node:path";
+import { RingwallError, randomToken } from "../../core/index.ts";
 
 const OTHERS = 0o077;
+/** Read and written by the owner alone. */
+const PRIVATE_MODE = 0o600;
 
 /**
  * Reads a small file that its owner alone may read: a password, a key. Checked on the open file, so that it cannot be
@@ -55,6 +58,30 @@ async function openPlain(path: string): Promise<FileHandle> {
     const code = cause instanceof Error && "code" in cause ? String(cause.code) : "unknown";
     if (code === "ELOOP") throw refused(path, "is a symbolic link; name the file that it leads to", cause);
     throw refused(path, `cannot be read (${code}); give it to the user that runs Ringwall`, cause);
+  }
+}
+
+/**
+ * Writes a file with mode 0600, whole or not at all: into a new file beside it, synced, then renamed over it. At once:
+ * this is for starts and commands, not for requests.
+ * @throws Error of the system, with its code: the folder takes no file, the disk is full.
+ */
+export function writePrivateFile(path: string, content: string): void {
+  const temporary = join(dirname(path), `.${randomToken(9)}.part`);
+  try {
+    const file = openSync(temporary, "wx", PRIVATE_MODE);
+    try {
+      writeFileSync(file, content);
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+    // The umask may have taken bits away; nothing may have added any.
+    chmodSync(temporary, PRIVATE_MODE);
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
   }
 }
 

@@ -1,12 +1,6 @@
 import type { Principal } from "ringwall/application/access";
 import { RingwallError, type TenantId } from "ringwall/core";
-import type { Exchange } from "ringwall/pipeline";
-
-/** Who is asking. The pipeline has made sure there is somebody; a route that is open to all has nobody. */
-export function caller({ principal }: Exchange): Principal {
-  if (principal === undefined) throw new RingwallError("identity.sign_in_required");
-  return principal;
-}
+import { caller, type Exchange } from "ringwall/pipeline";
 
 /** Who asks about a tenant: the machine's own operator, who names it, or somebody of it. */
 export type Party =
