@@ -1,14 +1,10 @@
 import type { TenantId } from "../../core/index.ts";
 import { type Keys, mintRowKey, type RowKey, type RowPlace, rowKeyVersion, TenantKey } from "../keys/index.ts";
+import type { TableShape } from "./ddl.ts";
 import { openField, sealField } from "./format.ts";
-import { located, RowKeyCache } from "./row-key-cache.ts";
+import { located, RowKeyCache, type StoredRow } from "./row-key-cache.ts";
 import { type SealedRows, sealedRows } from "./rows.ts";
-import type { Columns, SealedTable } from "./table.ts";
-
-/** What is needed to open fields of one row: the place and the row key's record. */
-export interface StoredRow extends RowPlace {
-  readonly rowKey: Buffer;
-}
+import type { Columns } from "./table.ts";
 
 /** Where one sealed column stands, and the bytes found there. */
 export interface StoredColumn extends StoredRow {
@@ -37,7 +33,7 @@ export interface Fields {
 
   /** Rows of a table whose sealed columns and blind indexes are declared: one at a time, a page, or found by value. */
   table<Row extends string, RowKeyColumn extends string, Of extends Columns>(
-    table: SealedTable<Row, RowKeyColumn, Of>,
+    table: TableShape<Row, RowKeyColumn, Of>,
   ): SealedRows<Row, RowKeyColumn, Of>;
 }
 

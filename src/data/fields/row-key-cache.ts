@@ -1,7 +1,11 @@
 import { LRUCache } from "lru-cache";
 import { type ErrorDetail, RingwallError, type TenantId } from "../../core/index.ts";
 import { decryptFailed, openRowKey, type RowKey, type RowPlace, type TenantKey } from "../keys/index.ts";
-import type { StoredRow } from "./fields.ts";
+
+/** What is needed to open fields of one row: the place and the row key's record. */
+export interface StoredRow extends RowPlace {
+  readonly rowKey: Buffer;
+}
 
 /** Unwrapped row keys, bound to the tenant key that unwrapped them: when that one is forgotten or replaced, so are they. */
 export class RowKeyCache {

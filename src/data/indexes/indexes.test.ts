@@ -137,7 +137,11 @@ describe("tags", () => {
         expect([cut?.[0], cut?.[1], cut?.length]).toEqual([version, 1, 2 + Math.ceil(bits / 8)]);
         const bitsOf = (tag: Buffer | undefined): string =>
           [...(tag?.subarray(2) ?? [])].map((byte) => byte.toString(2).padStart(8, "0")).join("");
-        expect(bitsOf(cut)).toBe(bitsOf(whole).slice(0, bits).padEnd(Math.ceil(bits / 8) * 8, "0"));
+        expect(bitsOf(cut)).toBe(
+          bitsOf(whole)
+            .slice(0, bits)
+            .padEnd(Math.ceil(bits / 8) * 8, "0"),
+        );
         expect(bitsOf(randomTag(alpha, { ...full, bits })).slice(bits)).toMatch(/^0*$/);
       }),
     );
@@ -162,7 +166,14 @@ describe("tags", () => {
     const { keys } = await testKeys();
     const data = await keys.current(ALPHA, "data");
     expect(() => tagOf(data, SPEC, "a")).toThrow("index key");
-    for (const over of [{ bits: 0 }, { bits: 129 }, { partitions: 0 }, { partitions: 65 }, { version: 256 }, { table: "" }]) {
+    for (const over of [
+      { bits: 0 },
+      { bits: 129 },
+      { partitions: 0 },
+      { partitions: 65 },
+      { version: 256 },
+      { table: "" },
+    ]) {
       expect(() => checkIndex({ ...SPEC, ...over })).toThrow("assertion failed");
     }
   });
@@ -191,10 +202,7 @@ describe("plans", () => {
           return;
         }
         expect(plan.coincidences).toBeGreaterThanOrEqual(2 * (1 - 1e-6));
-        const used = plan.indexes.reduce(
-          (sum, { bits }, at) => sum + Math.min(bits, asked[at]?.valueBits ?? 128),
-          0,
-        );
+        const used = plan.indexes.reduce((sum, { bits }, at) => sum + Math.min(bits, asked[at]?.valueBits ?? 128), 0);
         expect(plan.coincidences).toBeCloseTo(rows / 2 ** used, 3);
         const coarse = plan.warnings.some((warning) => warning.includes("square root"));
         expect(coarse).toBe(plan.coincidences > Math.sqrt(rows) * (1 + 1e-9));
@@ -213,19 +221,29 @@ describe("plans", () => {
       { name: "last4", bits: 8 },
     ];
     expect(() => planIndexes(1_024, both)).toThrow("eq, last4 together");
-    expect(() => planIndexes(64, Array.from({ length: 9 }, (_, at) => ({ name: `i${String(at)}` })))).toThrow(
-      "too many indexes",
-    );
+    expect(() =>
+      planIndexes(
+        64,
+        Array.from({ length: 9 }, (_, at) => ({ name: `i${String(at)}` })),
+      ),
+    ).toThrow("too many indexes");
   });
 
   test("a unique index is stored in full, and says so", () => {
-    const plan = planIndexes(50_000, [{ name: "email", unique: true }, { name: "domain", valueBits: 12 }]);
+    const plan = planIndexes(50_000, [
+      { name: "email", unique: true },
+      { name: "domain", valueBits: 12 },
+    ]);
     expect(plan.indexes[0]).toEqual({ name: "email", bits: 128, unique: true });
     expect(plan.warnings).toEqual([expect.stringContaining("email is stored in full")]);
   });
 
   test("values of few possibilities get no longer tags than these have", () => {
-    const plan = planIndexes(1_000_000, [{ name: "eq" }, { name: "last4", valueBits: 13.28 }, { name: "sex", valueBits: 1 }]);
+    const plan = planIndexes(1_000_000, [
+      { name: "eq" },
+      { name: "last4", valueBits: 13.28 },
+      { name: "sex", valueBits: 1 },
+    ]);
     expect(plan.indexes.map(({ bits }) => bits)).toEqual([9, 8, 1]);
   });
 });
@@ -256,7 +274,11 @@ describe("leakage", () => {
     const rows = ["a", "a", "b"].map((value) => ({ seen: "same", value }));
     const blind = measureLeakage(rows);
     expect([blind.guessing, blind.frequency, blind.ceiling]).toEqual([2 / 3, 2 / 3, 2 / 3]);
-    expect(measureLeakage([...rows, { seen: null, value: null }])).toMatchObject({ rows: 4, nulls: 1, guessing: 2 / 3 });
+    expect(measureLeakage([...rows, { seen: null, value: null }])).toMatchObject({
+      rows: 4,
+      nulls: 1,
+      guessing: 2 / 3,
+    });
     expect(measureLeakage([])).toMatchObject({ rows: 0, guessing: 0, frequency: 0, ceiling: 0 });
   });
 

@@ -51,7 +51,9 @@ export function planIndexes(rows: number, inputs: readonly PlannedInput[]): Inde
   assert(new Set(inputs.map(({ name }) => name)).size === inputs.length, "indexes of a row have different names");
   if (inputs.length === 0) return { indexes: [], coincidences: rows, warnings: [] };
   if (rows < INDEXED_ROWS_MIN) {
-    throw refused(`a table of fewer than ${INDEXED_ROWS_MIN} rows for each tenant has no safe blind index: read its rows`);
+    throw refused(
+      `a table of fewer than ${INDEXED_ROWS_MIN} rows for each tenant has no safe blind index: read its rows`,
+    );
   }
   const shared = inputs.filter(({ unique }) => unique !== true);
   const budget = Math.log2(rows) - 1;
