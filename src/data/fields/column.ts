@@ -101,6 +101,11 @@ export class SealedColumn<
     return this.#with({ nullable: true });
   }
 
+  /** Always holds a value: what a column is unless it says otherwise. */
+  required(): SealedColumn<Name, string, Stored, Tags> {
+    return this.#with({ nullable: false, hidesNull: false });
+  }
+
   /** May be NULL without its being seen: a NULL is sealed like a value, and its tags are random ones. Pads, too. */
   hideNull(): SealedColumn<Name, Value | null, Stored, Tags> {
     return this.#with({ hidesNull: true, paddedBytes: this.definition.paddedBytes ?? PADDED_BYTES_MIN });

@@ -15,9 +15,12 @@ export type NewRow<Row extends string, RowKeyColumn extends string, Of extends C
 } & { readonly [Column in RowKeyColumn]: Buffer };
 
 /** A row as it was read: its id, its key, and those of its sealed columns that were selected. */
-export type FoundRow<Row extends string, RowKeyColumn extends string> = {
-  readonly [Column in Row]: string;
-} & { readonly [Column in RowKeyColumn]: Buffer };
+export type FoundRow<Row extends string, RowKeyColumn extends string> = string extends Row
+  ? Readonly<Record<string, unknown>>
+  : { readonly [Column in Row]: string } & { readonly [Column in RowKeyColumn]: Buffer };
+
+/** Index columns of a table, those whose values were given. */
+export type Tags<Of extends Columns> = { readonly [Column in TagColumn<Of>]?: Buffer | null };
 
 /** The values of those sealed columns that a found row has. */
 export type OpenedRow<Of extends Columns, Found> = Pick<Values<Of>, keyof Values<Of> & keyof Found>;
@@ -55,6 +58,8 @@ export interface SealedRows<Row extends string, RowKeyColumn extends string, Of 
     found: FoundRow<Row, RowKeyColumn>,
     values: Partial<Values<Of>>,
   ): Partial<StoredColumns<Of>> | Promise<Partial<StoredColumns<Of>>>;
+  /** The tags of some values alone: for rows that are tagged anew. */
+  tags(tenant: TenantId, values: Partial<Values<Of>>): Tags<Of> | Promise<Tags<Of>>;
   /** Opens what was selected of a row. @throws RingwallError `keys.decrypt_failed` */
   open<Found extends FoundRow<Row, RowKeyColumn>>(
     tenant: TenantId,
@@ -135,6 +140,10 @@ class Rows {
         this.#cells(this.#rowKey(tenant, stored, loaded), index, values),
       ),
     );
+  }
+
+  tags(tenant: TenantId, values: Texts): Cells | Promise<Cells> {
+    return then(this.#keys.current(tenant, "index"), (index) => this.#tagCells(index, values));
   }
 
   openMany(tenant: TenantId, found: readonly Found[]) {
@@ -241,6 +250,11 @@ class Rows {
       assert(definition !== undefined, "only declared columns are sealed");
       cells[name] = sealCell(rowKey, name, definition, value);
     }
+    return Object.assign(cells, this.#tagCells(index, values));
+  }
+
+  #tagCells(index: TenantKey | undefined, values: Texts): Cells {
+    const cells: Cells = {};
     for (const { declared, spec } of this.#table.indexes) {
       const value = values[spec.column];
       if (value === undefined) continue;

@@ -13,6 +13,9 @@ export interface Leakage {
   readonly rows: number;
   /** Rows in which the column is seen to be NULL. */
   readonly nulls: number;
+  /** Rows that hold a value. */
+  readonly held: number;
+  /** Different values. */
   readonly values: number;
   /** Different tags, or different lengths. */
   readonly seen: number;
@@ -55,6 +58,7 @@ export function measureLeakage(observations: readonly Observation[]): Leakage {
   const share = (count: number): number => (held.length === 0 ? 0 : count / held.length);
   return {
     rows: observations.length,
+    held: held.length,
     nulls: observations.filter(({ seen }) => seen === null).length,
     values: frequencies.size,
     seen: buckets.size,
