@@ -2,7 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { type Kysely, sql } from "kysely";
 import { wall } from "../../../migrations/index.ts";
 import { openSql } from "../../adapters/postgres/index.ts";
-import { statement, systemClock, type TenantId } from "../../core/index.ts";
+import { AssertionFailed, assert, statement, systemClock, type TenantId } from "../../core/index.ts";
 import { type TestDatabase, testDatabase } from "../../testing/index.ts";
 import { testKeys } from "../../testing/keys.ts";
 import { createFields, sealed, sealedTable } from "../fields/index.ts";
@@ -41,12 +41,10 @@ export const READ_BOTH = statement<ClientRow>(
 
 export type UpkeepStage = Awaited<ReturnType<typeof upkeepStage>>;
 
-/** A table of plaintext in two tenants, the role that owns it, and keys. */
-export async function upkeepStage(rowsOfTenant: number) {
+/** `shop.client` with plaintext in two tenants. */
+async function plaintextTable(rowsOfTenant: number) {
   const db: TestDatabase = await testDatabase();
   const sqlOwner = openSql(db.target("ringwall_migrate"));
-  const { keys } = await testKeys();
-  const fields = createFields({ keys });
   const tenants = [await db.createTenant("north"), await db.createTenant("south")];
   await sql`create schema shop`.execute(sqlOwner);
   await sql`grant usage on schema shop to bank_app`.execute(sqlOwner);
@@ -64,6 +62,14 @@ export async function upkeepStage(rowsOfTenant: number) {
       [tenant, rowsOfTenant],
     );
   }
+  return { db, sqlOwner, tenants };
+}
+
+/** A table of plaintext in two tenants, the role that owns it, and keys. */
+export async function upkeepStage(rowsOfTenant: number) {
+  const { db, sqlOwner, tenants } = await plaintextTable(rowsOfTenant);
+  const { keys } = await testKeys();
+  const fields = createFields({ keys });
   const owner = (over: Partial<Owner> = {}): Owner => ({
     db: sqlOwner,
     signer: contextSigner(db.contextKey),
@@ -90,7 +96,7 @@ export async function upkeepStage(rowsOfTenant: number) {
     async read(tenant: TenantId, id: string): Promise<string | null> {
       const rows = await db.client.once(tenant, as(tenant), READ_BOTH, [id]);
       const [row] = rows;
-      if (row === undefined) throw new Error(`the client ${id} is missing`);
+      assert(row !== undefined, "the client is there");
       if (row.ssn_sealed === null || row.row_key === null) return row.ssn;
       const { client_id, row_key, ssn_sealed } = row;
       return (await clients.open(tenant, { client_id, row_key, ssn_sealed })).ssn_sealed;
@@ -114,6 +120,9 @@ export async function upkeepStage(rowsOfTenant: number) {
   };
 }
 
+/** What a statement says that the process did not live to make. */
+export const CRASH = "the process ended here";
+
 /** The connection, which fails before its `nth` statement as if the process had ended there. */
 export function crashingBefore(
   db: Kysely<unknown>,
@@ -123,7 +132,7 @@ export function crashingBefore(
   const crashing = db.withPlugin({
     transformQuery({ node }) {
       count += 1;
-      if (count === nth) throw new Error("the process ended here");
+      if (count === nth) throw new AssertionFailed(CRASH);
       return node;
     },
     transformResult: async ({ result }) => await Promise.resolve(result),
