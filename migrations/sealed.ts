@@ -4,7 +4,7 @@ import { type AnyTable, tableDdl } from "../src/data/fields/index.ts";
 
 /**
  * Adds a declared table's row key, sealed columns and tags to a table that is there, each with the CHECK that keeps
- * plaintext out; then its indexes, tenant first, and the comments by which commands know the table again.
+ * plaintext out; then its indexes, tenant first, and the comments by which commands know the whole table again.
  *
  * @param columns - Only these of the declaration; all of them unless given. A column that is NOT NULL can be added to an
  * empty table only: what holds plaintext already is moved by `ringwall fields adopt`.
@@ -23,7 +23,8 @@ export async function sealColumns(db: Kysely<unknown>, table: AnyTable, columns?
     // tidy-allow(sql): the whole statement is a piece of the declaration, whose names were checked.
     await sql.raw(text).execute(db);
   }
-  for (const { name, text } of ddl.comments.filter(isWanted)) {
+  // Of the others, too: columns that were made by hand are known by their comments from now on.
+  for (const { name, text } of ddl.comments) {
     await sql`comment on column ${sql.ref(`${table.name}.${name}`)} is ${sql.lit(text)}`.execute(db);
   }
 }
