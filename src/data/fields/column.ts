@@ -13,8 +13,14 @@ export interface IndexOptions {
   readonly partitions?: number;
   /** Goes up when anything of the index changes; the rows are then tagged anew. */
   readonly version?: number;
-  /** The version that rows may still have while they are tagged anew: a search asks for both. */
-  readonly previousVersion?: number;
+  /** What rows may still have while they are tagged anew: a search asks for both. What is left out was as it is now. */
+  readonly previous?: {
+    readonly version: number;
+    /** The length of its tags. The planner cannot know it: another number of rows may have given another one. */
+    readonly bits: number;
+    readonly normaliser?: NormaliserName;
+    readonly partitions?: number;
+  };
 }
 
 /** Options of an index over the whole value. */

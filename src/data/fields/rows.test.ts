@@ -212,6 +212,28 @@ describe("the text form", () => {
   });
 });
 
+test("while rows are tagged anew a search asks for the old tags as they were cut, too", async () => {
+  const { keys } = await testKeys();
+  const fields = createFields({ keys });
+  const older = sealedTable("t.t", { row: "id", rows: 256 }, sealed("a").equality({ normaliser: "text" }));
+  const newer = sealedTable(
+    "t.t",
+    { row: "id", rows: 65_536 },
+    sealed("a").equality({ normaliser: "id", version: 2, previous: { version: 1, bits: 7, normaliser: "text" } }),
+  );
+  const stored = [
+    await fields.table(older).seal(ALPHA, "r1", { a: "Ann 1" }),
+    await fields.table(newer).seal(ALPHA, "r2", { a: "ann1" }),
+  ];
+  const rows = fields.table(newer);
+  const search = await rows.search(ALPHA, "a_eq", "ANN 1");
+  expect(search.tags.map((tag) => tag[0])).toEqual([2, 1]);
+  for (const { a_eq: tag } of stored) expect(search.tags.some((one) => tag?.equals(one) === true)).toBe(true);
+  expect(await rows.matching(ALPHA, search, stored)).toHaveLength(2);
+  const backwards = sealed("a").equality({ previous: { version: 2, bits: 7 } });
+  expect(() => sealedTable("t.t", { row: "id", rows: 256 }, backwards)).toThrow("lower one");
+});
+
 test("lengths are padded to the next power of two", () => {
   fc.assert(
     fc.property(fc.integer({ min: 0, max: 70_000 }), (length) => {

@@ -77,11 +77,12 @@ export function sealedTable<const Of extends Columns, Row extends string, RowKey
     })),
   );
   const indexes = declared.map(({ column, index }, place): TableIndex => {
-    const { version = 1, previousVersion, partitions = 1, kind, normaliser } = index;
+    const { version = 1, previous: before, partitions = 1, kind, normaliser } = index;
     const bits = plan.indexes[place]?.bits ?? 0;
     const spec = { table: name, column: column.name, index: kind, normaliser, bits, partitions, version };
     checkIndex(spec);
-    const previous = previousVersion === undefined ? undefined : { ...spec, version: previousVersion };
+    const previous = before === undefined ? undefined : { ...spec, ...before };
+    if (previous !== undefined) checkIndex(previous);
     assert(previous === undefined || previous.version < version, "the previous version is a lower one");
     return { declared: index, spec, previous };
   });
