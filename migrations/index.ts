@@ -17,4 +17,5 @@ export {
   type RoleOptions,
   setPassword,
 } from "./roles.ts";
+export { sealColumns } from "./sealed.ts";
 export { definerFunction, wall } from "./wall.ts";

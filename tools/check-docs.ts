@@ -6,14 +6,17 @@
  *
  * @module
  */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, globSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import ts from "typescript";
+import { z } from "zod";
 import { type Manifest, readManifest, repositoryFaces } from "./faces.ts";
 import { PAGES, renderPages } from "./reference.ts";
 
 export const DEPENDENCIES_PAGE = "docs/decisions/dependencies.md";
 const DEPENDENCY_CELLS = 5;
+const Packages = z.record(z.string(), z.string()).default({});
+const Workspace = z.object({ dependencies: Packages, devDependencies: Packages });
 
 function isDocumented(symbol: ts.Symbol, checker: ts.TypeChecker): boolean {
   return symbol.getDocumentationComment(checker).length > 0 || symbol.getJsDocTags(checker).length > 0;
@@ -42,6 +45,18 @@ export function undocumented(root: string, sources: readonly string[]): string[]
       ];
     });
   });
+}
+
+/** The root's dependencies together with those that only one of the workspaces has. Our own packages need no line. */
+function withWorkspaces(root: string): Omit<Manifest, "exports"> {
+  const all = readManifest(root);
+  const groups = ["dependencies", "devDependencies"] as const;
+  for (const file of globSync("{apps,examples}/*/package.json", { cwd: root })) {
+    const own = Workspace.parse(JSON.parse(readFileSync(path.join(root, file), "utf8")));
+    for (const group of groups) Object.assign(all[group], own[group]);
+  }
+  for (const group of groups) delete all[group]["ringwall"];
+  return all;
 }
 
 /** Differences between the manifest's dependencies and the page's rows, and rows with an empty cell. */
@@ -95,7 +110,7 @@ async function checkDocs(root: string, writes: boolean): Promise<string[]> {
   const page = path.join(root, DEPENDENCIES_PAGE);
   return [
     ...(await referenceProblems(root, writes)),
-    ...compareDependencies(readManifest(root), existsSync(page) ? readFileSync(page, "utf8") : ""),
+    ...compareDependencies(withWorkspaces(root), existsSync(page) ? readFileSync(page, "utf8") : ""),
     ...undocumented(
       root,
       repositoryFaces(root).map((face) => face.source),

@@ -1,4 +1,5 @@
 import { statement } from "ringwall/core";
+import { sealed, sealedTable } from "ringwall/data/fields";
 
 /**
  * Every statement the bank runs. No condition names the tenant: the transaction's context brings it, and PostgreSQL holds
@@ -27,9 +28,17 @@ export const LIST_ACCOUNTS = statement<Omit<AccountRow, "tenant_id" | "number" |
    order by account_id limit $3`,
 );
 
+/** What is sealed of a customer. Two spellings of a national id are one when their letters and digits are. */
+export const CUSTOMER = sealedTable(
+  "bank.customer",
+  { row: "customer_id", rows: 10_000 },
+  sealed("national_id").equality({ normaliser: "id" }),
+);
+
 export const CREATE_CUSTOMER = statement(
   "bank.create_customer",
-  `insert into bank.customer (customer_id, user_id, name, national_id, row_key) values ($1, $2, $3, $4, $5)`,
+  `insert into bank.customer (customer_id, user_id, name, national_id, national_id_eq, row_key)
+   values ($1, $2, $3, $4, $5, $6)`,
 );
 
 export interface CustomerRow {
@@ -44,6 +53,13 @@ export interface CustomerRow {
 export const READ_CUSTOMER = statement<CustomerRow>(
   "bank.read_customer",
   `select tenant_id, customer_id, user_id, name, national_id, row_key from bank.customer where customer_id = $1`,
+);
+
+// Tags are cut short, so some of these are of other national ids: whoever asks opens them and looks.
+export const FIND_CUSTOMERS = statement<CustomerRow>(
+  "bank.find_customers",
+  `select tenant_id, customer_id, user_id, name, national_id, row_key from bank.customer
+   where national_id_eq = any($1::bytea[]) order by customer_id limit $2`,
 );
 
 export const CREATE_ACCOUNT = statement(

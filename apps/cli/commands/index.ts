@@ -13,6 +13,9 @@ import { completion } from "./completion.ts";
 import { doctor } from "./doctor/index.ts";
 import { signIn } from "./entrance/sign-in.ts";
 import { signOut } from "./entrance/sign-out.ts";
+import { adoptColumn } from "./fields/adopt.ts";
+import { showLeakage } from "./fields/leakage.ts";
+import { retagTableCommand } from "./fields/retag.ts";
 import { init } from "./init.ts";
 import { acceptInvitation } from "./invitations/accept.ts";
 import { migrateCommand } from "./migrate.ts";
@@ -45,6 +48,9 @@ export const commands: readonly Command[] = [
   listSecrets,
   setSecret,
   rotateSecret,
+  adoptColumn,
+  showLeakage,
+  retagTableCommand,
   verifyAuditLog,
   tailAudit,
   attackCommand,

@@ -1,4 +1,5 @@
-import { migration } from "./0001_bank.ts";
+import { migration as bank } from "./0001_bank.ts";
+import { migration as nationalId } from "./0003_national_id.ts";
 
 /** The bank's own tables, in order, for `ringwall migrate --with` and `ringwall start`. */
-export const MIGRATIONS = [migration];
+export const MIGRATIONS = [bank, nationalId];

@@ -6,12 +6,13 @@ import { isoTime, RingwallError, uuidv7 } from "ringwall/core";
 import { caller, originOf } from "ringwall/pipeline";
 import { z } from "zod";
 import { type Bank, resourceOf } from "../bank.ts";
-import { CREATE_CUSTOMER, READ_CUSTOMER } from "../schema.ts";
+import { CREATE_CUSTOMER, CUSTOMER, FIND_CUSTOMERS, READ_CUSTOMER } from "../schema.ts";
 
-const TABLE = "bank.customer";
 const staff = { access: { permission: "admin:users" } } as const;
 /** Inviting needs a second factor that was given lately, as everywhere where it is decided who may do what. */
 const FRESH_SECONDS = 900;
+/** One person has one record, and a cut tag hits a few others; more than this is no search. */
+const HITS_MAX = 100;
 const Id = z.strictObject({ id: Uuid });
 /** Letters, digits and the separators that countries print. What it means is the country's affair. */
 const NationalId = z.string().regex(/^[0-9A-Za-z][0-9A-Za-z ./-]{3,31}$/);
@@ -46,6 +47,16 @@ export function customers(bank: Bank): readonly RouteDefinition[] {
     ),
     route(
       "GET",
+      "/api/customers",
+      {
+        ...staff,
+        query: z.strictObject({ national_id: NationalId }),
+        summary: "Finds customer records by national id.",
+      },
+      async ({ exchange, query }) => ({ items: await findCustomers(bank, caller(exchange), query.national_id) }),
+    ),
+    route(
+      "GET",
       "/api/customers/:id",
       { ...staff, params: Id, summary: "Shows a customer record." },
       async ({ exchange, params }) => {
@@ -53,8 +64,7 @@ export function customers(bank: Bank): readonly RouteDefinition[] {
         const [row] = await database.once(actor.tenant, actor, READ_CUSTOMER, [params.id]);
         if (row === undefined) throw new RingwallError("resource.not_found");
         requirePermission(actor, "admin:users", resourceOf({ tenant_id: row.tenant_id, owner_id: row.user_id }));
-        const place = { table: TABLE, column: "national_id", row: row.customer_id, rowKey: row.row_key };
-        const nationalId = await ringwall.fields.open(actor.tenant, place, row.national_id);
+        const { national_id: nationalId } = await ringwall.fields.table(CUSTOMER).open(actor.tenant, row);
         const targets = [{ type: "customer", id: row.customer_id }];
         ringwall.recorder.note({ action: "customer.read", outcome: "success", tenant: actor.tenant, actor, targets });
         return { id: row.customer_id, user: row.user_id, name: row.name, national_id: nationalId };
@@ -71,6 +81,21 @@ export interface CustomerInput {
   readonly nationalId: string;
 }
 
+/** Asks for the tags of a national id, opens what they hit, and shows what is really of it. The id itself is not repeated. */
+async function findCustomers({ database, ringwall }: Bank, actor: Principal, nationalId: string) {
+  const { tenant } = actor;
+  const records = ringwall.fields.table(CUSTOMER);
+  const search = await records.search(tenant, "national_id_eq", nationalId);
+  const rows = await database.once(tenant, actor, FIND_CUSTOMERS, [search.parameter, HITS_MAX]);
+  const matching = await records.matching(tenant, search, rows);
+  return matching.map(({ found: row }) => {
+    requirePermission(actor, "admin:users", resourceOf({ tenant_id: row.tenant_id, owner_id: row.user_id }));
+    const targets = [{ type: "customer", id: row.customer_id }];
+    ringwall.recorder.note({ action: "customer.read", outcome: "success", tenant, actor, targets });
+    return { id: row.customer_id, user: row.user_id, name: row.name };
+  });
+}
+
 /** Seals the national id for its row, and writes row and audit record together. */
 export async function openCustomer(
   { database, ringwall }: Pick<Bank, "database" | "ringwall">,
@@ -79,10 +104,9 @@ export async function openCustomer(
   context: ReturnType<typeof originOf>,
 ): Promise<void> {
   const { tenant } = actor;
-  const values = { national_id: nationalId };
-  const { rowKey, sealed } = await ringwall.fields.sealRow(tenant, { table: TABLE, row: id, values });
+  const sealed = await ringwall.fields.table(CUSTOMER).seal(tenant, id, { national_id: nationalId });
   await database.forTenant(tenant, actor, async (tx) => {
-    await tx.run(CREATE_CUSTOMER, [id, user, name, sealed.national_id, rowKey]);
+    await tx.run(CREATE_CUSTOMER, [id, user, name, sealed.national_id, sealed.national_id_eq, sealed.row_key]);
     await ringwall.recorder.record(tx, {
       action: "customer.created",
       outcome: "success",

@@ -1,21 +1,10 @@
-import { LRUCache } from "lru-cache";
-import { type ErrorDetail, RingwallError, type TenantId } from "../../core/index.ts";
-import {
-  decryptFailed,
-  type Keys,
-  mintRowKey,
-  openRowKey,
-  type RowKey,
-  type RowPlace,
-  rowKeyVersion,
-  TenantKey,
-} from "../keys/index.ts";
+import type { TenantId } from "../../core/index.ts";
+import { type Keys, mintRowKey, type RowKey, type RowPlace, rowKeyVersion, TenantKey } from "../keys/index.ts";
+import type { TableShape } from "./ddl.ts";
 import { openField, sealField } from "./format.ts";
-
-/** What is needed to open fields of one row: the place and the row key's record. */
-export interface StoredRow extends RowPlace {
-  readonly rowKey: Buffer;
-}
+import { located, RowKeyCache, type StoredRow } from "./row-key-cache.ts";
+import { type SealedRows, sealedRows } from "./rows.ts";
+import type { Columns } from "./table.ts";
 
 /** Where one sealed column stands, and the bytes found there. */
 export interface StoredColumn extends StoredRow {
@@ -41,6 +30,11 @@ export interface Fields {
 
   /** Opens one field. @throws RingwallError `keys.decrypt_failed` */
   open(tenant: TenantId, place: StoredColumn, sealed: Buffer): string | Promise<string>;
+
+  /** Rows of a table whose sealed columns and blind indexes are declared: one at a time, a page, or found by value. */
+  table<Row extends string, RowKeyColumn extends string, Of extends Columns>(
+    table: TableShape<Row, RowKeyColumn, Of>,
+  ): SealedRows<Row, RowKeyColumn, Of>;
 }
 
 /** A row's key record and its sealed columns, as they are stored. */
@@ -88,49 +82,9 @@ export function createFields(options: { readonly keys: Keys; readonly rowKeysMax
       );
     },
     seal: (tenant, place, value) => withRowKey(tenant, place, (rowKey) => sealField(rowKey, place.column, value)),
+    table: (table) => sealedRows({ keys, rowKeys }, table),
     open: (tenant, place, sealed) => withRowKey(tenant, place, (rowKey) => openField(rowKey, place.column, sealed)),
   };
-}
-
-/** Unwrapped row keys, bound to the tenant key that unwrapped them: when that one is forgotten or replaced, so are they. */
-class RowKeyCache {
-  readonly #kept: LRUCache<string, RowKey> | undefined;
-
-  constructor(max: number) {
-    this.#kept = max > 0 ? new LRUCache({ max }) : undefined;
-  }
-
-  open(kek: TenantKey, place: StoredRow): RowKey {
-    const name = cacheName(kek, place, place.rowKey);
-    const known = this.#kept?.get(name);
-    if (known !== undefined && known.wrappedBy === kek) return known;
-    const opened = openRowKey(kek, place, place.rowKey);
-    this.#kept?.set(name, opened);
-    return opened;
-  }
-
-  keep(rowKey: RowKey, place: RowPlace, record: Buffer): void {
-    this.#kept?.set(cacheName(rowKey.wrappedBy, place, record), rowKey);
-  }
-}
-
-/**
- * Tenant first, then the whole record, so that a changed byte is never a hit. The tenant and the record have no
- * freedom of length, and the table's length is written out: no two places give the same text.
- */
-function cacheName(kek: TenantKey, place: RowPlace, record: Buffer): string {
-  return `${kek.tenant}/${record.toString("latin1")}${String(place.table.length)}/${place.table}${place.row}`;
-}
-
-/** Adds the place to the opaque error, for the operator's log: which rows, and never the reason. */
-function located<Result>(tenant: TenantId, place: RowPlace, work: () => Result): Result {
-  try {
-    return work();
-  } catch (error) {
-    if (!(error instanceof RingwallError) || error.code !== "keys.decrypt_failed") throw error;
-    const detail: ErrorDetail = { tenant, table: place.table, row: place.row };
-    throw decryptFailed(detail);
-  }
 }
 
 function mapColumns<Column extends string, From, To>(

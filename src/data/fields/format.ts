@@ -6,7 +6,7 @@ import { BOX_OVERHEAD_BYTES, box, decryptFailed, type RowKey, unbox } from "../k
  *
  *     0   version    1   always 1
  *     1   suite      1   1 = AES-256-GCM under a column key of the row key
- *     2   type       1   1 = text in UTF-8
+ *     2   type       1   1 = text in UTF-8, 2 = padded text or NULL (`padded.ts`)
  *     3   generation 1   which row key of this row; 1 until a row is re-keyed
  *     4   nonce     12 | ciphertext | tag 16
  *
@@ -23,7 +23,7 @@ export function sealField(rowKey: RowKey, column: string, value: string): Buffer
   assert(value.isWellFormed(), "a sealed text is well-formed");
   const plaintext = Buffer.from(value, "utf8");
   assert(plaintext.length <= FIELD_BYTES_MAX, "a sealed field has at most 1 MiB");
-  const { key, associated } = rowKey.column(column, bind);
+  const { key, associated } = rowKey.column(column, bindField);
   const sealed = box(key, associated, plaintext, HEADER);
   plaintext.fill(0);
   return sealed;
@@ -35,21 +35,23 @@ export function openField(rowKey: RowKey, column: string, sealed: Buffer): strin
     throw decryptFailed();
   }
   if (sealed.readUInt32BE(0) !== HEADER_NUMBER) throw decryptFailed();
-  const { key, associated } = rowKey.column(column, bind);
+  const { key, associated } = rowKey.column(column, bindField);
   const plaintext = unbox(key, associated, sealed, HEADER.length);
   const value = plaintext.toString("utf8");
   plaintext.fill(0);
   return value;
 }
 
-function bind(rowKey: RowKey, column: string): Buffer {
+/** The associated data of a column's fields. The only one there is: a row key keeps the first it is given. */
+export function bindField(rowKey: RowKey, column: string): Buffer {
   assert(column !== "", "a sealed field is bound to a column");
   return encodeTuple("rw/field/v1", "text", "1", rowKey.wrappedBy.tenant, rowKey.table, column, rowKey.row);
 }
 
 assert(HEADER.length + BOX_OVERHEAD_BYTES === FIELD_OVERHEAD_BYTES, "the header and the box make the overhead");
 
-const COLUMN_NAME = /^[a-z_][a-z0-9_]{0,62}$/;
+/** What we take as a column's name in SQL that we write: nothing that would have to be quoted. */
+export const COLUMN_NAME = /^[a-z_][a-z0-9_]{0,62}$/;
 
 /**
  * SQL for a column's CHECK, so that plaintext written past Ringwall is refused by the database. For migrations only.

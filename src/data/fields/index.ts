@@ -15,5 +15,28 @@
  *
  * @module
  */
-export { createFields, type Fields, type SealedRow, type StoredColumn, type StoredRow } from "./fields.ts";
+export { type AnyColumn, type EqualityOptions, type IndexOptions, SealedColumn, sealed } from "./column.ts";
+export {
+  type AnyTable,
+  catalogueProblems,
+  type DdlPiece,
+  readNote,
+  sealedTextCheck,
+  type TableDdl,
+  type TableShape,
+  tableDdl,
+  tableFromComments,
+} from "./ddl.ts";
+export { createFields, type Fields, type SealedRow, type StoredColumn } from "./fields.ts";
 export { FIELD_BYTES_MAX, FIELD_OVERHEAD_BYTES, rowKeyCheck, sealedCheck } from "./format.ts";
+export type { StoredRow } from "./row-key-cache.ts";
+export type { FoundRow, NewRow, OpenedRow, SealedRows, Search } from "./rows.ts";
+export {
+  type Columns,
+  type SealedTable,
+  type StoredColumns,
+  sealedTable,
+  type TagColumn,
+  type Values,
+} from "./table.ts";
+export { parseSealedText, sealedText } from "./text-form.ts";

@@ -21,6 +21,7 @@
  * @module
  */
 export { DataConfig } from "./config.ts";
+export { subkeyOf } from "./derive.ts";
 export { BOX_OVERHEAD_BYTES, box, decryptFailed, unbox } from "./envelope.ts";
 export { type MasterKey, newMasterText, parseMasterText, softwareMaster } from "./master.ts";
 export { mintRowKey, openRowKey, ROW_KEY_BYTES, type RowKey, type RowPlace, rowKeyVersion } from "./row-key.ts";
