@@ -17,4 +17,5 @@ export {
   type RoleOptions,
   setPassword,
 } from "./roles.ts";
+export { registerSealedTable, type SealedTable } from "./sealed-table.ts";
 export { definerFunction, wall } from "./wall.ts";

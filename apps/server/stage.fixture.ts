@@ -3,8 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { TOTP } from "otpauth";
 import { createRingwall, type Ringwall, RingwallConfig } from "ringwall";
-import { createAuditKeyFile, fileHeadStore, readAuditKeyFile } from "ringwall/adapters/files";
+import { createAuditKeyFile, fileErasureLedger, fileHeadStore, readAuditKeyFile } from "ringwall/adapters/files";
+import { postgresDatabase } from "ringwall/adapters/postgres";
 import { type Clock, type Logger, randomBytes, systemClock } from "ringwall/core";
+import { createErasures, erasureSigner } from "ringwall/data/erasure";
 import { softwareMaster } from "ringwall/data/keys";
 import type { Rotator } from "ringwall/data/secrets";
 import { CONTEXT_LIFE_MS, type ContextSigner, contextSigner } from "ringwall/data/tenants";
@@ -13,6 +15,7 @@ import { createLogger } from "ringwall/perimeter";
 import { type TestDatabase, testDatabase } from "ringwall/testing";
 import { createApi } from "./api.ts";
 import { type Ask, asker } from "./http.fixture.ts";
+import { runKeyCare } from "./key-care.ts";
 import { allRoutes } from "./routes/index.ts";
 
 /** Good for everybody here: long enough alone, and none of anybody's words. */
@@ -57,12 +60,15 @@ export async function apiStage(options: StageOptions = {}) {
   const log = createLogger({ write: (line) => void lines.push(line), level: "info", clock });
   const ringwall = await openRingwall(data, options, log, clock);
   const sequencer = await openSequencer(data, folder, log);
+  const keyCare = await openKeyCare(data, folder, { ringwall, log, clock });
   const state = { draining: false };
   const services = {
     ringwall,
     publicOrigin: PUBLIC_ORIGIN,
     draining: () => state.draining,
     rotators: (await options.rotators?.(data)) ?? new Map<string, Rotator>(),
+    keyAdministration: keyCare.administration,
+    erasures: keyCare.erasures,
   };
   const adminSocket = join(folder, "admin.sock");
   const api = await createApi(services, { host: "127.0.0.1", port: 0, adminSocket });
@@ -81,6 +87,7 @@ export async function apiStage(options: StageOptions = {}) {
     /** Every line of the log so far. */
     lines,
     folder,
+    keyCare,
     port: api.port,
     adminSocket,
     routes,
@@ -108,6 +115,7 @@ export async function apiStage(options: StageOptions = {}) {
     },
     async close(): Promise<void> {
       await api.close();
+      await keyCare.stop();
       await ringwall.close();
       await sequencer.stop();
       await data.close();
@@ -163,6 +171,31 @@ async function openSequencer(data: TestDatabase, folder: string, log: ReturnType
   });
   await sequencer.start();
   return sequencer;
+}
+
+async function openKeyCare(
+  data: TestDatabase,
+  folder: string,
+  { clock, log, ringwall }: { ringwall: Ringwall; log: Logger; clock: Clock },
+) {
+  const keyFile = join(folder, "erasure.key");
+  await createAuditKeyFile(keyFile);
+  const { keys, recorder } = ringwall;
+  const worker = postgresDatabase({
+    target: data.target("ringwall_worker"),
+    signer: signerOf(data.contextKey),
+    clock,
+    connectionsMax: 4,
+  });
+  const erasures = createErasures({
+    worker,
+    recorder,
+    ledger: await fileErasureLedger(join(folder, "erasures", "erasures.jsonl")),
+    signer: erasureSigner(await readAuditKeyFile(keyFile)),
+    clock,
+    log,
+  });
+  return runKeyCare({ worker, erasures, keys, recorder, clock, log, rowsPerSecondMax: 1_000_000 });
 }
 
 function cast({ ask, operator, clock }: { ask: Ask; operator: Ask; clock: () => number }) {

@@ -40,6 +40,7 @@ export type SystemCapability =
   | "identity.bootstrap"
   | "identity.sign_in"
   | "keys.manage"
+  | "keys.erase"
   | "secrets.read"
   | "secrets.write"
   | "secrets.rotate"

@@ -1,6 +1,8 @@
 import type { Ringwall } from "ringwall";
 import type { RouteDefinition } from "ringwall/adapters/fastify";
 import type { Origin } from "ringwall/application/identity";
+import type { Erasures } from "ringwall/data/erasure";
+import type { KeyAdministration } from "ringwall/data/rotation";
 import type { Rotator } from "ringwall/data/secrets";
 import type { Exchange } from "ringwall/pipeline";
 
@@ -13,6 +15,8 @@ export interface Services {
   readonly draining: () => boolean;
   /** How secrets of the global scope are rotated, by name. A secret that is not here cannot be. */
   readonly rotators: ReadonlyMap<string, Rotator>;
+  readonly keyAdministration: KeyAdministration;
+  readonly erasures: Erasures;
 }
 
 /**
