@@ -11,7 +11,16 @@ import { migration as rotation } from "./0008_key_rotation.ts";
 import type { Migration } from "./migration.ts";
 
 /** In order. A file that is not listed here does not run. */
-export const MIGRATIONS: readonly Migration[] = [tenants, keys, secrets, identity, audit, input, applications, rotation];
+export const MIGRATIONS: readonly Migration[] = [
+  tenants,
+  keys,
+  secrets,
+  identity,
+  audit,
+  input,
+  applications,
+  rotation,
+];
 
 const LOCK = 7_400_002;
 /** `security_invoker` views and the narrower rights on schema public came with it, and older ones are near their end. */

@@ -12,7 +12,10 @@ const JUST_NOW_SECONDS = 300;
 const ROW_CHARS_MAX = 200;
 
 const Reason = z.string().trim().min(1).max(REASON_CHARS_MAX).describe("Why; stands in the certificate.");
-const Done = z.strictObject({ id: Uuid, certificate: z.string().describe("The signed certificate, one line of JSON.") });
+const Done = z.strictObject({
+  id: Uuid,
+  certificate: z.string().describe("The signed certificate, one line of JSON."),
+});
 const act = { tag: "erasures", stepUpSeconds: JUST_NOW_SECONDS, bodyBytesMax: SMALL_BODY_BYTES } as const;
 
 const Item = z.strictObject({

@@ -21,7 +21,20 @@ import { users } from "./users.ts";
 
 export type { Services } from "./services.ts";
 
-const RESOURCES = [health, bootstrap, signIn, sessions, tenants, invitations, recoveries, users, secrets, keys, erasures, auditEvents];
+const RESOURCES = [
+  health,
+  bootstrap,
+  signIn,
+  sessions,
+  tenants,
+  invitations,
+  recoveries,
+  users,
+  secrets,
+  keys,
+  erasures,
+  auditEvents,
+];
 
 /** Every route there is, for the API's port and the local socket alike. Services are asked for when a handler runs. */
 export function allRoutes(services: () => Services): readonly RouteDefinition[] {

@@ -17,10 +17,14 @@ const KeyVersion = z.strictObject({
   version: z.int(),
   state: z
     .enum(["active", "retired", "destroyed"])
-    .describe("Active versions open, and the newest of them seals; a retired one is not used any more; a destroyed one is gone."),
+    .describe(
+      "Active versions open, and the newest of them seals; a retired one is not used any more; a destroyed one is gone.",
+    ),
   master: z.string().describe("Which master key wraps it."),
   made_at: Time,
-  wraps: z.number().describe("Uses reserved so far, of 2^31 before the next version is made; 0 where uses are not counted."),
+  wraps: z
+    .number()
+    .describe("Uses reserved so far, of 2^31 before the next version is made; 0 where uses are not counted."),
 });
 
 const Key = z.strictObject({
@@ -40,7 +44,9 @@ const Key = z.strictObject({
 
 const Job = z.strictObject({
   id: Uuid,
-  work: z.enum(["master", "rows"]).describe("Wrapping keys under another master key, or row keys under a newer version."),
+  work: z
+    .enum(["master", "rows"])
+    .describe("Wrapping keys under another master key, or row keys under a newer version."),
   tenant: TenantIdText,
   target: z.string().describe("The master key, or the version, that everything is wrapped under when it is done."),
   state: z.enum(["running", "waiting", "done"]),
@@ -62,7 +68,10 @@ export const keys: Routes = (services) => [
       output: z.strictObject({
         master: z.strictObject({
           id: z.string(),
-          elsewhere: z.int().nullable().describe("Keys that another master key still wraps; told to the platform alone."),
+          elsewhere: z
+            .int()
+            .nullable()
+            .describe("Keys that another master key still wraps; told to the platform alone."),
         }),
         items: z.array(Key),
       }),

@@ -156,7 +156,8 @@ export function createErasures(parts: ErasureParts): Erasures {
       const order = await newOrder({ actor, reason, tenant, what });
       await ledger.append(order);
       const parsed = orderOf(order);
-      if (parsed === undefined) throw new RingwallError("internal", { detail: { what: "an order that was just signed" } });
+      if (parsed === undefined)
+        throw new RingwallError("internal", { detail: { what: "an order that was just signed" } });
       const certificate = await carryOut(parsed, order);
       if (certificate === undefined) throw new RingwallError("internal");
       await ledger.append(certificate);

@@ -78,7 +78,8 @@ async function rewrapOne({ keys, log, worker }: RotationParts, row: ElsewhereRow
     const changed = await worker.once(tenant, KEY_KEEPER, REWRAP, values);
     return changed.length === 1;
   } catch (error) {
-    const isLost = error instanceof RingwallError && ["keys.decrypt_failed", "keys.master_refused"].includes(error.code);
+    const isLost =
+      error instanceof RingwallError && ["keys.decrypt_failed", "keys.master_refused"].includes(error.code);
     if (!isLost) throw error;
     log.error({ tenant, purpose, version, master: masterId }, "a key does not open and was left as it is");
     return false;

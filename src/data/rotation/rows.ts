@@ -1,17 +1,7 @@
 import { isoTime, RingwallError, type TenantId, type Transaction } from "../../core/index.ts";
 import { KEY_KEEPER } from "../keys/index.ts";
 import { type KeyJob, openJob, type RotationParts, readJob } from "./jobs.ts";
-import {
-  ADVANCE,
-  COUNT_ROWS,
-  LIST_KEYS,
-  PLACES,
-  PUT_ROWS,
-  RETIRE,
-  REVIVE,
-  SETTLE,
-  TAKE_ROWS,
-} from "./statements.ts";
+import { ADVANCE, COUNT_ROWS, LIST_KEYS, PLACES, PUT_ROWS, RETIRE, REVIVE, SETTLE, TAKE_ROWS } from "./statements.ts";
 
 /** Rows locked at a time: some ten milliseconds of work, in which whoever wants one of them waits. */
 const BATCH_ROWS = 250;
