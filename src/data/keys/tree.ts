@@ -204,7 +204,7 @@ class KeyTree implements Keys {
   }
 
   async #openVersion(tenant: TenantId, purpose: KeyPurpose, version: number): Promise<TenantKey> {
-    let ring = this.#rings.warm(cacheKey(tenant, purpose)) ?? (await this.#load(tenant, purpose));
+    let ring = this.#rings.warm(cacheKey(tenant, purpose)) ?? (await this.#loadToOpen(tenant, purpose, version));
     // Another node may have rotated a moment ago: look once more, one look at a time for each key.
     if (!ring.rows.has(version) && version > ring.current.version) ring = await this.#load(tenant, purpose);
     const opened = ring.opened.get(version);
@@ -216,6 +216,16 @@ class KeyTree implements Keys {
     const winner = ring.opened.get(version) ?? key;
     ring.opened.set(version, winner);
     return winner;
+  }
+
+  /** To whoever opens, an erased key is one that does not open; the log alone is told why. */
+  async #loadToOpen(tenant: TenantId, purpose: KeyPurpose, version: number): Promise<Ring> {
+    try {
+      return await this.#load(tenant, purpose);
+    } catch (error) {
+      if (!(error instanceof RingwallError) || error.code !== "keys.erased") throw error;
+      throw decryptFailed({ tenant, purpose, keyVersion: version, erased: true });
+    }
   }
 
   #load(tenant: TenantId, purpose: KeyPurpose): Promise<Ring> {
