@@ -1,6 +1,6 @@
 import { Answer, route } from "ringwall/adapters/fastify";
 import { TenantIdText, Uuid } from "ringwall/application/input";
-import { RingwallError } from "ringwall/core";
+import { PLATFORM_TENANT, RingwallError } from "ringwall/core";
 import { type Erasure, REASON_CHARS_MAX } from "ringwall/data/erasure";
 import { z } from "zod";
 import { list, Time } from "./answers.ts";
@@ -66,6 +66,9 @@ export const erasures: Routes = (services) => [
     },
     async ({ body, exchange, params }) => {
       const { erasures: store, ringwall } = services();
+      const actor = caller(exchange);
+      // Every tenant's owner may manage tenants; the register and what is in it are the platform's.
+      if (actor.tenant !== PLATFORM_TENANT) throw new RingwallError("access.denied");
       const found = await ringwall.database.lookup<{ name: string }>("tenant_by_id", [params.id]);
       if (found === undefined) throw new RingwallError("resource.not_found");
       // The one thing that tells "the right tenant" from "the row that was next to it".
@@ -73,7 +76,7 @@ export const erasures: Routes = (services) => [
         throw new RingwallError("request.invalid", { detail: { fields: "body.confirm" } });
       }
       const done = await store.erase({
-        actor: caller(exchange),
+        actor,
         tenant: params.id,
         reason: body.reason,
         what: { subject: "tenant" },
