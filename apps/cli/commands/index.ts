@@ -15,6 +15,12 @@ import { signIn } from "./entrance/sign-in.ts";
 import { signOut } from "./entrance/sign-out.ts";
 import { init } from "./init.ts";
 import { acceptInvitation } from "./invitations/accept.ts";
+import { replayErasures } from "./keys/replay-erasures.ts";
+import { rewrapKeys } from "./keys/rewrap.ts";
+import { rotateKey } from "./keys/rotate.ts";
+import { shredTenant } from "./keys/shred.ts";
+import { keysStatus } from "./keys/status.ts";
+import { verifyCertificate } from "./keys/verify-certificate.ts";
 import { migrateCommand } from "./migrate.ts";
 import { listSecrets } from "./secrets/list.ts";
 import { rotateSecret } from "./secrets/rotate.ts";
@@ -45,6 +51,12 @@ export const commands: readonly Command[] = [
   listSecrets,
   setSecret,
   rotateSecret,
+  keysStatus,
+  rotateKey,
+  rewrapKeys,
+  shredTenant,
+  verifyCertificate,
+  replayErasures,
   verifyAuditLog,
   tailAudit,
   attackCommand,

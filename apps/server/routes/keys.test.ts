@@ -120,7 +120,9 @@ describe("an erasure of a tenant", () => {
     expect(lines.filter((line) => line.includes("delta-bank"))).toHaveLength(2);
     expect((await stage.ask("GET", "/v1/session", { token: victim.token })).status).toBe(401);
     const listed = await stage.operator("GET", "/v1/erasures?tenant=delta-bank");
-    expect(items(listed.json)).toMatchObject([{ certificate: done.field("certificate"), reason: "the contract ended" }]);
+    expect(items(listed.json)).toMatchObject([
+      { certificate: done.field("certificate"), reason: "the contract ended" },
+    ]);
     const keys = await stage.operator("GET", "/v1/keys?tenant=delta-bank");
     expect(items(keys.json).find(({ purpose }) => purpose === "data")).toMatchObject({ min_version: null });
     const rotated = await stage.operator("POST", "/v1/key-rotations", {
