@@ -29,17 +29,20 @@ async function sealedTables(db: Kysely<unknown>): Promise<void> {
  * tenant whose context is not there, gives nothing. Names are quoted by `format`; values are bound.
  */
 async function rowKeys(db: Kysely<unknown>): Promise<void> {
+  // Along the key's index, in the order of the column's own type (a name without its table would be the text that is
+  // given back), and never by sorting what is left: that would read the whole table for every batch.
   await sql`
     create function ringwall.row_keys_take(p_place text, p_version integer, p_after text, p_limit integer)
     returns table (row_id text, record bytea)
-    language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
+    language plpgsql volatile set search_path = pg_catalog, pg_temp
+    set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off as $$
     declare t ringwall.sealed_table;
     begin
       select * into strict t from ringwall.sealed_table s where s.place = p_place;
       return query execute format(
-        'select %1$I::text, %2$I::bytea from %3$I.%4$I
-          where ($2 is null or %1$I > $2::%5$s) and get_byte(%2$I, 0) <> 0 and substring(%2$I from 3 for 4) < $1
-          order by tenant_id, %1$I limit $3 for update skip locked',
+        'select t.%1$I::text, t.%2$I::bytea from %3$I.%4$I t
+          where ($2 is null or t.%1$I > $2::%5$s) and get_byte(t.%2$I, 0) <> 0 and substring(t.%2$I from 3 for 4) < $1
+          order by t.tenant_id, t.%1$I limit $3 for update skip locked',
         t.row_column, t.key_column, t.table_schema, t.table_name, ringwall.row_column_type(t))
         using int4send(p_version), p_after, p_limit;
     end $$`.execute(db);
@@ -49,9 +52,10 @@ async function rowKeys(db: Kysely<unknown>): Promise<void> {
       select format_type(a.atttypid, a.atttypmod) from pg_attribute a
        where a.attrelid = format('%I.%I', t.table_schema, t.table_name)::regclass and a.attname = t.row_column
     $$`.execute(db);
+  // The rows lie between the first and the last of a batch: the key's index finds them, whatever the statistics say.
   await sql`
     create function ringwall.row_keys_put(p_place text, p_rows text[], p_stale text[], p_fresh text[]) returns bigint
-    language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
+    language plpgsql volatile set search_path = pg_catalog, pg_temp set enable_seqscan = off as $$
     declare
       t ringwall.sealed_table;
       changed bigint;
@@ -61,9 +65,9 @@ async function rowKeys(db: Kysely<unknown>): Promise<void> {
         'update %3$I.%4$I t set %2$I = decode(i.fresh, ''base64'')
            from unnest($1, $2, $3) as i (row_id, stale, fresh)
           where t.tenant_id = (select ringwall.tenant()) and t.%1$I = i.row_id::%5$s
-            and t.%2$I::bytea = decode(i.stale, ''base64'')',
+            and t.%1$I >= $4::%5$s and t.%1$I <= $5::%5$s and t.%2$I::bytea = decode(i.stale, ''base64'')',
         t.row_column, t.key_column, t.table_schema, t.table_name, ringwall.row_column_type(t))
-        using p_rows, p_stale, p_fresh;
+        using p_rows, p_stale, p_fresh, p_rows[1], p_rows[array_upper(p_rows, 1)];
       get diagnostics changed = row_count;
       return changed;
     end $$`.execute(db);

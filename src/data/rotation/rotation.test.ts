@@ -1,4 +1,7 @@
+import { sql } from "kysely";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { registerSealedTable, wall } from "../../../migrations/index.ts";
+import { openSql } from "../../adapters/postgres/index.ts";
 import {
   type Database,
   PLATFORM_TENANT,
@@ -126,6 +129,33 @@ describe("a tenant's rotation", () => {
     expect(await rewrapRows(node.parts, job)).toMatchObject({ state: "done", done: 2 });
     expect(await node.open(tenant)).toHaveLength(2);
   });
+});
+
+test("rows are taken in the order of their column's own type, so that going on after one leaves none out", async () => {
+  const tenant = await newTenant();
+  const owner = openSql(stage.db.target("ringwall_migrate"));
+  await sql`
+    create table shop.entry (
+      tenant_id ringwall.tenant_ref not null default ringwall.tenant(),
+      entry_id  bigint not null,
+      row_key   bytea  not null,
+      primary key (tenant_id, entry_id)
+    )`.execute(owner);
+  await wall(owner, "shop.entry", { bank_app: ["select", "insert"] });
+  await registerSealedTable(owner, { table: "shop.entry", row: "entry_id", rowKey: "row_key" });
+  await owner.destroy();
+  await stage.db.owner.query(
+    `insert into shop.entry select $1, n, decode('010100000001' || repeat('00', 92), 'hex') from generate_series(1, 12) n`,
+    [tenant],
+  );
+  const take = statement<{ row_id: string }>("test.take", "select row_id from ringwall.row_keys_take($1, 2, $2, 5)");
+  const ids: string[] = [];
+  for (;;) {
+    const rows = await stage.db.worker.once(tenant, KEY_KEEPER, take, ["shop.entry", ids.at(-1) ?? null]);
+    if (rows.length === 0) break;
+    ids.push(...rows.map(({ row_id }) => row_id));
+  }
+  expect(ids).toEqual(Array.from({ length: 12 }, (_, index) => String(index + 1)));
 });
 
 describe("killed anywhere", () => {
