@@ -5,6 +5,8 @@ import { grantAll } from "./wall.ts";
 export async function createRowKeyFunctions(db: Kysely<unknown>): Promise<void> {
   await sealedTables(db);
   await rowKeys(db);
+  await eraseRowKeys(db);
+  await rights(db);
 }
 
 async function sealedTables(db: Kysely<unknown>): Promise<void> {
@@ -85,7 +87,9 @@ async function rowKeys(db: Kysely<unknown>): Promise<void> {
         into found_rows using int4send(p_version);
       return found_rows;
     end $$`.execute(db);
-  await eraseRowKeys(db);
+}
+
+async function rights(db: Kysely<unknown>): Promise<void> {
   for (const signature of [
     "row_keys_take(text, integer, text, integer)",
     "row_column_type(ringwall.sealed_table)",

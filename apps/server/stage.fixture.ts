@@ -62,14 +62,10 @@ export async function apiStage(options: StageOptions = {}) {
   const sequencer = await openSequencer(data, folder, log);
   const keyCare = await openKeyCare(data, folder, { ringwall, log, clock });
   const state = { draining: false };
-  const services = {
-    ringwall,
-    publicOrigin: PUBLIC_ORIGIN,
-    draining: () => state.draining,
-    rotators: (await options.rotators?.(data)) ?? new Map<string, Rotator>(),
-    keyAdministration: keyCare.administration,
-    erasures: keyCare.erasures,
-  };
+  const { administration: keyAdministration, erasures } = keyCare;
+  const rotators = (await options.rotators?.(data)) ?? new Map<string, Rotator>();
+  const draining = (): boolean => state.draining;
+  const services = { ringwall, publicOrigin: PUBLIC_ORIGIN, draining, rotators, keyAdministration, erasures };
   const adminSocket = join(folder, "admin.sock");
   const api = await createApi(services, { host: "127.0.0.1", port: 0, adminSocket });
   const routes = allRoutes(() => services);

@@ -49,6 +49,10 @@ async function whileReading<T>(read: () => Promise<unknown>, work: () => Promise
   }
 }
 
+function pick<Item>(from: readonly Item[]): Item | undefined {
+  return from[randomBytes(4).readUInt32BE() % from.length];
+}
+
 async function timed(work: () => Promise<unknown>): Promise<number> {
   const startedMs = systemClock();
   await work();
@@ -65,7 +69,7 @@ async function masterRotation(stage: Stage, progress: BenchOptions["progress"]):
   progress("master: rotating");
   const { failed, reads, value } = await whileReading(
     async () => {
-      const { sealed, tenant } = tenants[Math.floor(Math.random() * tenants.length)] ?? {};
+      const { sealed, tenant } = pick(tenants) ?? {};
       if (tenant !== undefined && sealed !== undefined) await reader.openValue(tenant, "vault", ["bench"], sealed);
     },
     async () => {
@@ -95,7 +99,7 @@ async function tenantRotation(stage: Stage, progress: BenchOptions["progress"]):
   const parts = stage.partsOf(keys);
   progress("rows: rotating");
   const { failed, reads, value } = await whileReading(
-    async () => await stage.read(reader, tenant, ids[Math.floor(Math.random() * ids.length)] ?? ""),
+    async () => await stage.read(reader, tenant, pick(ids) ?? ""),
     async () => {
       let done = 0;
       const seconds = await timed(async () => {

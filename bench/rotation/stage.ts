@@ -68,41 +68,8 @@ export async function openStage(cluster: Cluster) {
       pace: async () => await Promise.resolve(),
       settleMs: 0,
     }),
-    /** A data key for each of so many tenants, and a value sealed under it. */
-    async tenants(keys: Keys, count: number): Promise<readonly { tenant: TenantId; sealed: Buffer }[]> {
-      const made: { tenant: TenantId; sealed: Buffer }[] = [];
-      let next = 0;
-      const work = async (): Promise<void> => {
-        for (let at = next++; at < count; at = next++) {
-          const tenant = tenantId(`tenant-${String(at)}`);
-          made.push({ tenant, sealed: await keys.sealValue(tenant, "vault", ["bench"], randomBytes(16)) });
-        }
-      };
-      await Promise.all(Array.from({ length: TENANTS_AT_ONCE }, work));
-      return made;
-    },
-    /** Customers of one bank, each with a sealed field and a row key. */
-    async rows(keys: Keys, tenant: TenantId, count: number): Promise<readonly string[]> {
-      const fields = createFields({ keys, rowKeysMax: 0 });
-      const ids: string[] = [];
-      while (ids.length < count) {
-        const columns: [string[], string[], string[]] = [[], [], []];
-        for (let index = 0; index < INSERT_AT_ONCE; index += 1) {
-          const row = uuidv7(systemClock());
-          const { rowKey, sealed } = await fields.sealRow(tenant, {
-            table: TABLE,
-            row,
-            values: { national_id: "19850412-0057" },
-          });
-          columns[0].push(row);
-          columns[1].push(sealed.national_id.toString("base64"));
-          columns[2].push(rowKey.toString("base64"));
-        }
-        await bank.once(tenant, KEY_KEEPER, INSERT, columns);
-        ids.push(...columns[0]);
-      }
-      return ids;
-    },
+    tenants: makeTenants,
+    rows: async (keys: Keys, tenant: TenantId, count: number) => await makeRows(bank, { keys, tenant, count }),
     /** Reads one customer as the bank does, and opens the field. */
     async read(keys: Keys, tenant: TenantId, row: string): Promise<string> {
       const fields = createFields({ keys, rowKeysMax: 0 });
@@ -117,4 +84,41 @@ export async function openStage(cluster: Cluster) {
       await Promise.all([app.close(), worker.close(), bank.close()]);
     },
   };
+}
+
+/** A key for each of so many tenants, and a value sealed under it. */
+async function makeTenants(keys: Keys, count: number): Promise<readonly { tenant: TenantId; sealed: Buffer }[]> {
+  const made: { tenant: TenantId; sealed: Buffer }[] = [];
+  let next = 0;
+  const work = async (): Promise<void> => {
+    for (let at = next++; at < count; at = next++) {
+      const tenant = tenantId(`tenant-${String(at)}`);
+      made.push({ tenant, sealed: await keys.sealValue(tenant, "vault", ["bench"], randomBytes(16)) });
+    }
+  };
+  await Promise.all(Array.from({ length: TENANTS_AT_ONCE }, work));
+  return made;
+}
+
+/** Customers of one bank, each with a sealed field and a row key. */
+async function makeRows(
+  bank: PostgresDatabase,
+  { count, keys, tenant }: { keys: Keys; tenant: TenantId; count: number },
+): Promise<readonly string[]> {
+  const fields = createFields({ keys, rowKeysMax: 0 });
+  const ids: string[] = [];
+  while (ids.length < count) {
+    const columns: [string[], string[], string[]] = [[], [], []];
+    for (let index = 0; index < INSERT_AT_ONCE; index += 1) {
+      const row = uuidv7(systemClock());
+      const values = { national_id: "19850412-0057" };
+      const { rowKey, sealed } = await fields.sealRow(tenant, { table: TABLE, row, values });
+      columns[0].push(row);
+      columns[1].push(sealed.national_id.toString("base64"));
+      columns[2].push(rowKey.toString("base64"));
+    }
+    await bank.once(tenant, KEY_KEEPER, INSERT, columns);
+    ids.push(...columns[0]);
+  }
+  return ids;
 }

@@ -7,10 +7,9 @@ import type { RouteDefinition } from "ringwall/adapters/fastify";
 import { auditEvents } from "./audit-events.ts";
 import { bootstrap } from "./bootstrap.ts";
 import { description } from "./description.ts";
-import { erasures } from "./erasures.ts";
 import { health } from "./health.ts";
 import { invitations } from "./invitations.ts";
-import { keys } from "./keys.ts";
+import { keys } from "./keys/index.ts";
 import { recoveries } from "./recoveries.ts";
 import { secrets } from "./secrets.ts";
 import type { Services } from "./services.ts";
@@ -32,7 +31,6 @@ const RESOURCES = [
   users,
   secrets,
   keys,
-  erasures,
   auditEvents,
 ];
 

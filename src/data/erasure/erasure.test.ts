@@ -1,23 +1,17 @@
-import { type ChildProcess, spawn } from "node:child_process";
 import { generateKeyPairSync } from "node:crypto";
-import { once } from "node:events";
-import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import * as fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
   PLATFORM_TENANT,
   RingwallError,
-  randomBytes,
   silentLogger,
   statement,
-  systemClock,
   type TenantId,
   type UserId,
   uuidv7,
 } from "../../core/index.ts";
-import { NOTES, type RotationStage, rotationStage } from "../../testing/rotation-stage.ts";
-import { createKeys, databaseKeyStore, KEY_KEEPER, softwareMaster } from "../keys/index.ts";
+import { NOTES, type RotationStage, rotationStage } from "../../testing/rotation/index.ts";
+import { KEY_KEEPER } from "../keys/index.ts";
 import { createErasures, type ErasureLedger, erasureSigner, readStatement } from "./index.ts";
 
 const newSigner = () =>
@@ -38,7 +32,7 @@ function ledgerOf(...lines: string[]): ListLedger {
       await Promise.resolve();
     },
     async *read() {
-      for (const line of [...lines]) yield await Promise.resolve(line);
+      for (const line of lines.slice()) yield await Promise.resolve(line);
     },
   };
   return ledger;
@@ -72,7 +66,7 @@ const live = async (tenant: TenantId) =>
   ]);
 /** What a backup of the data holds: rows with their row keys, and the wrapped keys when they were in it too. */
 const backup = async (tenant: TenantId) =>
-  await stage.db.owner.query<Record<string, unknown>>(
+  await stage.db.owner.query(
     "select purpose, version, master_id, wrapped, commitment from ringwall.tenant_key where tenant_id = $1",
     [tenant],
   );
@@ -371,57 +365,5 @@ describe("a person", () => {
     }
     const removed = stage.db.owner.query("delete from ringwall.audit_entry where tenant_id = $1", [tenant]);
     await expect(removed).rejects.toThrow(/append-only/);
-  });
-});
-
-describe("two processes", () => {
-  const SCRIPT = fileURLToPath(new URL("../../testing/erasing-process.ts", import.meta.url));
-  const children: ChildProcess[] = [];
-  afterAll(() => {
-    for (const child of children) child.kill("SIGKILL");
-  });
-
-  test("that hold a tenant's keys can use them no more within a second after it was erased", async () => {
-    const tenant = await newTenant();
-    const master = randomBytes(32);
-    const own = await rotationStage();
-    try {
-      await own.db.createTenant(tenant);
-      const store = databaseKeyStore({ own: own.db.database, database: own.db.database, recorder: () => undefined });
-      const keys = await createKeys({
-        master: softwareMaster(Buffer.from(master)),
-        store,
-        bus: own.db.bus,
-        clock: systemClock,
-      });
-      const { credential, database, host, port, user } = own.db.target("ringwall_app");
-      const order = {
-        place: { host, port, database, user },
-        password: (await credential()).open(),
-        contextKey: { kid: own.db.contextKey.kid, keyHex: own.db.contextKey.key.toString("hex") },
-        masterHex: master.toString("hex"),
-        tenant,
-      };
-      const processes = [0, 1].map(() => {
-        const child = spawn(process.execPath, ["--conditions=source", SCRIPT], { stdio: ["pipe", "pipe", "inherit"] });
-        children.push(child);
-        const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-        child.stdin.end(`${JSON.stringify(order)}\n`);
-        const say = async () => JSON.parse((await lines.next()).value ?? "{}") as Record<string, unknown>;
-        return { child, say };
-      });
-      for (const { say } of processes) expect(await say()).toEqual({ ready: "a note" });
-      await erasuresOver(ledgerOf(), { worker: own.db.worker, recorder: own.recorder }).erase(wanted(tenant));
-      const erasedMs = systemClock();
-      for (const { child, say } of processes) {
-        const { atMs, code } = await say();
-        expect(code).toBe("keys.decrypt_failed");
-        expect(Number(atMs) - erasedMs).toBeLessThan(1_000);
-        if (child.exitCode === null) await once(child, "exit");
-      }
-      keys.close();
-    } finally {
-      await own.close();
-    }
   });
 });

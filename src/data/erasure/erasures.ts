@@ -103,19 +103,81 @@ const ACTIONS = { tenant: "tenant.erased", row: "row.erased", person: "person.er
   AuditAction
 >;
 
+/** Erasures over a worker's connections and a ledger. */
 export function createErasures(parts: ErasureParts): Erasures {
-  const { clock, ledger, log, recorder, signer, worker } = parts;
-  const trusted = [signer.publicKey, ...(parts.trusted ?? [])];
+  return new LedgeredErasures(parts);
+}
 
-  const orderOf = (line: string): ErasureOrder | undefined => {
-    const statement = readStatement(line, trusted);
+class LedgeredErasures implements Erasures {
+  readonly #parts: ErasureParts;
+  readonly #trusted: readonly KeyObject[];
+
+  constructor(parts: ErasureParts) {
+    this.#parts = parts;
+    this.#trusted = [parts.signer.publicKey, ...(parts.trusted ?? [])];
+  }
+
+  async erase({ actor, reason, tenant, what }: ErasureRequest): Promise<{ id: string; certificate: string }> {
+    const { ledger, log, recorder, worker } = this.#parts;
+    if (tenant === PLATFORM_TENANT && what.subject === "tenant") throw new RingwallError("access.denied");
+    await refuseUnknown(worker, tenant, what);
+    const line = await this.#newOrder({ actor, reason, tenant, what });
+    await ledger.append(line);
+    const order = this.#orderOf(line);
+    if (order === undefined) throw new RingwallError("internal", { detail: { what: "an order that was just signed" } });
+    const certificate = await this.#carryOut(order, line);
+    await ledger.append(certificate);
+    log.warn({ tenant, subject: what.subject, erasure: order.id }, "erased");
+    recorder.note({
+      action: ACTIONS[what.subject],
+      outcome: "success",
+      tenant: actorTenant(actor) ?? PLATFORM_TENANT,
+      actor,
+      targets: [{ type: "tenant", id: tenant }],
+      facts: { erasure: order.id },
+    });
+    return { id: order.id, certificate };
+  }
+
+  async list(tenant: TenantId, actor: Actor): Promise<readonly Erasure[]> {
+    const acting = actorTenant(actor) === tenant ? actor : ERASER;
+    const rows = await this.#parts.worker.once(tenant, acting, LIST);
+    return rows.flatMap(({ certificate, ordered }) => {
+      const order = this.#orderOf(ordered);
+      return order === undefined ? [] : [{ order, certificate: certificate ?? undefined }];
+    });
+  }
+
+  async replay(): Promise<Replay> {
+    const { ledger, log } = this.#parts;
+    const counts = { orders: 0, replayed: 0, refused: 0, copied: 0 };
+    const known = new Set<string>();
+    for await (const line of ledger.read()) {
+      const statement = readStatement(line, this.#trusted);
+      if (statement === undefined) {
+        counts.refused += 1;
+        log.error({}, "a line of the erasure ledger is not signed by a key we trust, and was not followed");
+      } else if (statement.schema === "ringwall.erasure.order.1") {
+        counts.orders += 1;
+        known.add(statement.id);
+        if (await this.#carryOutAgain(statement, line)) counts.replayed += 1;
+      }
+    }
+    counts.copied = await this.#copyUnknown(known);
+    if (counts.replayed > 0) log.warn(counts, "erasures that this database had not carried out were carried out");
+    return counts;
+  }
+
+  #orderOf(line: string): ErasureOrder | undefined {
+    const statement = readStatement(line, this.#trusted);
     return statement?.schema === "ringwall.erasure.order.1" ? statement : undefined;
-  };
+  }
 
-  /** Idempotent: erasing what is erased changes nothing. Undefined when there was nothing to do. */
-  async function carryOut(order: ErasureOrder, line: string): Promise<string | undefined> {
+  /** Idempotent: erasing what is erased changes nothing. @throws NothingToDo when there was nothing to erase. */
+  async #carryOut(order: ErasureOrder, line: string): Promise<string> {
+    const { clock, recorder, signer, worker } = this.#parts;
     const { approver, id, subject, tenant } = order;
-    const certificate = await worker.forTenant(tenant, ERASER, async (tx) => {
+    return await worker.forTenant(tenant, ERASER, async (tx) => {
       const isNew = (await tx.run(FIND, [id])).length === 0;
       // Recorded before the keys go, since the record's details are sealed with one of them.
       await recorder.record(tx, {
@@ -127,21 +189,17 @@ export function createErasures(parts: ErasureParts): Erasures {
         facts: { erasure: id, approver },
       });
       const done = await destroy(tx, order, line);
-      const fields = { ...fieldsOf(order), erased_at: isoTime(clock()), ...done };
-      const isNothing = done.destroyed.length + done.rows + done.details === 0;
-      if (!isNew && isNothing) throw new NothingToDo();
-      const signed = signer.certificate(fields);
-      await tx.run(CERTIFY, [id, signed]);
+      if (!isNew && done.destroyed.length + done.rows + done.details === 0) throw new NothingToDo();
+      const certificate = signer.certificate({ ...fieldsOf(order), erased_at: isoTime(clock()), ...done });
+      await tx.run(CERTIFY, [id, certificate]);
       tellNodes(tx, order);
-      return signed;
+      return certificate;
     });
-    return certificate;
   }
 
-  async function carryOutAgain(order: ErasureOrder, line: string): Promise<boolean> {
+  async #carryOutAgain(order: ErasureOrder, line: string): Promise<boolean> {
     try {
-      const certificate = await carryOut(order, line);
-      if (certificate !== undefined) await ledger.append(certificate);
+      await this.#parts.ledger.append(await this.#carryOut(order, line));
       return true;
     } catch (error) {
       if (error instanceof NothingToDo) return false;
@@ -149,58 +207,8 @@ export function createErasures(parts: ErasureParts): Erasures {
     }
   }
 
-  return {
-    async erase({ actor, reason, tenant, what }) {
-      if (tenant === PLATFORM_TENANT && what.subject === "tenant") throw new RingwallError("access.denied");
-      await refuseUnknown(worker, tenant, what);
-      const order = await newOrder({ actor, reason, tenant, what });
-      await ledger.append(order);
-      const parsed = orderOf(order);
-      if (parsed === undefined)
-        throw new RingwallError("internal", { detail: { what: "an order that was just signed" } });
-      const certificate = await carryOut(parsed, order);
-      if (certificate === undefined) throw new RingwallError("internal");
-      await ledger.append(certificate);
-      log.warn({ tenant, subject: what.subject, erasure: parsed.id }, "erased");
-      recorder.note({
-        action: ACTIONS[what.subject],
-        outcome: "success",
-        tenant: actorTenant(actor) ?? PLATFORM_TENANT,
-        actor,
-        targets: [{ type: "tenant", id: tenant }],
-        facts: { erasure: parsed.id },
-      });
-      return { id: parsed.id, certificate };
-    },
-    async list(tenant, actor) {
-      const acting = actorTenant(actor) === tenant ? actor : ERASER;
-      const rows = await worker.once(tenant, acting, LIST);
-      return rows.flatMap(({ certificate, ordered }) => {
-        const order = orderOf(ordered);
-        return order === undefined ? [] : [{ order, certificate: certificate ?? undefined }];
-      });
-    },
-    async replay() {
-      const counts = { orders: 0, replayed: 0, refused: 0, copied: 0 };
-      const known = new Set<string>();
-      for await (const line of ledger.read()) {
-        const statement = readStatement(line, trusted);
-        if (statement === undefined) {
-          counts.refused += 1;
-          log.error({}, "a line of the erasure ledger is not signed by a key we trust, and was not followed");
-        } else if (statement.schema === "ringwall.erasure.order.1") {
-          counts.orders += 1;
-          known.add(statement.id);
-          if (await carryOutAgain(statement, line)) counts.replayed += 1;
-        }
-      }
-      counts.copied = await copyUnknown(known);
-      if (counts.replayed > 0) log.warn(counts, "erasures that this database had not carried out were carried out");
-      return counts;
-    },
-  };
-
-  async function newOrder({ actor, reason, tenant, what }: ErasureRequest): Promise<string> {
+  async #newOrder({ actor, reason, tenant, what }: ErasureRequest): Promise<string> {
+    const { clock, signer, worker } = this.#parts;
     const [audit] = await worker.once(tenant, ERASER, AUDIT_VERSION);
     return signer.order({
       id: uuidv7(clock()),
@@ -216,13 +224,14 @@ export function createErasures(parts: ErasureParts): Erasures {
   }
 
   /** What another node ordered, or what a lost ledger held: the database's own copies are signed as well. */
-  async function copyUnknown(known: ReadonlySet<string>): Promise<number> {
+  async #copyUnknown(known: ReadonlySet<string>): Promise<number> {
+    const { ledger, worker } = this.#parts;
     let copied = 0;
     let after = ["", FIRST_ID];
     for (;;) {
       const rows = await worker.once(PLATFORM_TENANT, ERASER, LIST_ALL, after);
       for (const { certificate, erasure_id, ordered } of rows) {
-        if (known.has(erasure_id) || orderOf(ordered) === undefined) continue;
+        if (known.has(erasure_id) || this.#orderOf(ordered) === undefined) continue;
         await ledger.append(ordered);
         if (certificate !== null) await ledger.append(certificate);
         copied += 1;

@@ -3,7 +3,6 @@ import {
   assert,
   type Database,
   type Recorder,
-  RingwallError,
   type SqlValue,
   type SystemActor,
   statement,

@@ -10,7 +10,7 @@ import {
   statement,
   type TenantId,
 } from "../../core/index.ts";
-import { NOTES, type RotationNode, type RotationStage, rotationStage } from "../../testing/rotation-stage.ts";
+import { NOTES, type RotationNode, type RotationStage, rotationStage } from "../../testing/rotation/index.ts";
 import { KEY_KEEPER, softwareMaster } from "../keys/index.ts";
 import { createKeyAdministration, openMasterJob, openRowsJob, rewrapMasterKeys, rewrapRows } from "./index.ts";
 

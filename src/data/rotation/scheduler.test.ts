@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Logger, PLATFORM_TENANT, RingwallError, type TenantId } from "../../core/index.ts";
-import { type RotationStage, rotationStage } from "../../testing/rotation-stage.ts";
+import { type RotationStage, rotationStage } from "../../testing/rotation/index.ts";
 import type { Keys } from "../keys/index.ts";
 import { createKeyScheduler, type KeyAge, keyAgeMetrics } from "./index.ts";
 

@@ -1,4 +1,4 @@
-import { type Actor, PLATFORM_TENANT, type TenantId, uuidv7 } from "../../core/index.ts";
+import { PLATFORM_TENANT, type TenantId, uuidv7 } from "../../core/index.ts";
 import { KEY_KEEPER, type KeyPurpose } from "../keys/index.ts";
 import { allJobs, type KeyJob, type RotationParts } from "./jobs.ts";
 import { rewrapMasterKeys } from "./master-keys.ts";
@@ -13,6 +13,9 @@ const TENANTS_PAGE = 200;
 const AGES_EVERY_MS = 3_600_000;
 /** A key that stays overdue is said once a day. */
 const ALARM_EVERY_MS = 86_400_000;
+/** Beyond so many, some are said again before their day is over. */
+const ALARMS_MAX = 100_000;
+const DAY_SECONDS = 86_400;
 
 /** What one tick did. */
 export interface Tick {
@@ -31,20 +34,46 @@ export interface KeyScheduler {
   metrics(): readonly KeyAgeMetric[];
 }
 
+/** One node's scheduler; it does nothing while another node holds the lease. */
 export function createKeyScheduler(parts: RotationParts): KeyScheduler {
-  const { clock, log, worker } = parts;
-  const holder = uuidv7(clock());
-  const alarmed = new Map<string, number>();
-  let agesMs = Number.NEGATIVE_INFINITY;
-  let metrics: readonly KeyAgeMetric[] = [];
+  return new LeasedScheduler(parts);
+}
 
-  async function claim(): Promise<boolean> {
-    const [row] = await worker.once(PLATFORM_TENANT, KEY_KEEPER, CLAIM, [holder, LEASE_MS]);
+class LeasedScheduler implements KeyScheduler {
+  readonly #parts: RotationParts;
+  readonly #holder: string;
+  readonly #alarmed = new Map<string, number>();
+  #agesMs = Number.NEGATIVE_INFINITY;
+  #metrics: readonly KeyAgeMetric[] = [];
+
+  constructor(parts: RotationParts) {
+    this.#parts = parts;
+    this.#holder = uuidv7(parts.clock());
+  }
+
+  metrics(): readonly KeyAgeMetric[] {
+    return this.#metrics;
+  }
+
+  async tick(): Promise<Tick> {
+    if (!(await this.#claim())) return { held: false, rotated: 0, overdue: 0, jobs: [] };
+    let seen = { rotated: 0, overdue: 0 };
+    const nowMs = this.#parts.clock();
+    if (nowMs - this.#agesMs >= AGES_EVERY_MS) {
+      seen = await this.#look();
+      this.#agesMs = nowMs;
+    }
+    return { held: true, ...seen, jobs: await this.#work() };
+  }
+
+  async #claim(): Promise<boolean> {
+    const [row] = await this.#parts.worker.once(PLATFORM_TENANT, KEY_KEEPER, CLAIM, [this.#holder, LEASE_MS]);
     return row?.held === true;
   }
 
   /** Looks at every key once, a page of tenants at a time. */
-  async function look(): Promise<{ rotated: number; overdue: number }> {
+  async #look(): Promise<{ rotated: number; overdue: number }> {
+    const { clock, worker } = this.#parts;
     const seen: KeyAge[] = [];
     let [rotated, overdue] = [0, 0];
     let after = "";
@@ -52,28 +81,28 @@ export function createKeyScheduler(parts: RotationParts): KeyScheduler {
       const rows = await worker.once(PLATFORM_TENANT, KEY_KEEPER, LIST_ALL_KEYS, [after, TENANTS_PAGE]);
       const ages = keyAges(rows, clock());
       for (const age of ages) {
-        const replaced = await replace(age);
-        if (replaced) rotated += 1;
-        else if (age.overdue) overdue += alarm(age.tenant, age.purpose, age.ageSeconds) ? 1 : 0;
-        if (age.purpose === "anchor") alarmForMaster(age);
+        if (await this.#replace(age)) rotated += 1;
+        else if (age.overdue) overdue += this.#alarm(age.tenant, age.purpose, age.ageSeconds) ? 1 : 0;
+        if (age.purpose === "anchor") this.#alarmForMaster(age);
       }
       seen.push(...ages);
       const last = rows.at(-1)?.tenant_id;
-      if (last === undefined || !(await claim())) break;
+      if (last === undefined || !(await this.#claim())) break;
       after = last;
     }
-    metrics = keyAgeMetrics(seen);
+    this.#metrics = keyAgeMetrics(seen);
     return { rotated, overdue };
   }
 
-  async function replace(age: KeyAge): Promise<boolean> {
+  async #replace(age: KeyAge): Promise<boolean> {
+    const { clock, keys, log } = this.#parts;
     const due = isDue(age, clock());
     // One tenant's trouble is not the others': it is said, tried again at the next look, and alarmed in the end.
     try {
       // keyAges gives purposes as they are stored, and only known ones are automatic.
-      if (due) await parts.keys.rotate(age.tenant, age.purpose as KeyPurpose, KEY_KEEPER);
+      if (due) await keys.rotate(age.tenant, age.purpose as KeyPurpose, KEY_KEEPER);
       const active = age.versions.filter(({ state }) => state === "active").length + (due ? 1 : 0);
-      if (age.purpose === "data" && active > 1) await openRowsJob(parts, age.tenant);
+      if (age.purpose === "data" && active > 1) await openRowsJob(this.#parts, age.tenant);
       return due;
     } catch (error) {
       log.error({ err: error, tenant: age.tenant, purpose: age.purpose }, "a key that is due could not be replaced");
@@ -81,49 +110,40 @@ export function createKeyScheduler(parts: RotationParts): KeyScheduler {
     }
   }
 
-  function alarmForMaster({ tenant, versions }: KeyAge): void {
+  #alarmForMaster({ tenant, versions }: KeyAge): void {
+    const nowMs = this.#parts.clock();
     // The anchor is wrapped anew with all others, so since then the master is in use.
     const sinceMs = Math.min(...versions.map(({ wrappedMs }) => wrappedMs));
-    if (clock() >= sinceMs + PERIOD_MS.master + GRACE_MS) alarm(tenant, "master", (clock() - sinceMs) / 1_000);
+    if (nowMs >= sinceMs + PERIOD_MS.master + GRACE_MS) this.#alarm(tenant, "master", (nowMs - sinceMs) / 1_000);
   }
 
-  function alarm(tenant: TenantId, key: string, ageSeconds: number): boolean {
+  #alarm(tenant: TenantId, key: string, ageSeconds: number): boolean {
+    const { clock, log, recorder } = this.#parts;
     const name = `${tenant}/${key}`;
-    if (clock() - (alarmed.get(name) ?? Number.NEGATIVE_INFINITY) < ALARM_EVERY_MS) return false;
-    alarmed.set(name, clock());
-    const days = Math.floor(ageSeconds / 86_400);
+    if (clock() - (this.#alarmed.get(name) ?? Number.NEGATIVE_INFINITY) < ALARM_EVERY_MS) return false;
+    if (this.#alarmed.size >= ALARMS_MAX) this.#alarmed.clear();
+    this.#alarmed.set(name, clock());
+    const days = Math.floor(ageSeconds / DAY_SECONDS);
     log.warn({ tenant, key, days }, "a key is older than its period and was not replaced");
-    const actor: Actor = KEY_KEEPER;
     const targets = [{ type: "key", id: key }];
-    parts.recorder.note({ action: "key.overdue", outcome: "error", tenant, actor, targets, facts: { days } });
+    recorder.note({ action: "key.overdue", outcome: "error", tenant, actor: KEY_KEEPER, targets, facts: { days } });
     return true;
   }
 
-  async function work(): Promise<readonly KeyJob[]> {
+  async #work(): Promise<readonly KeyJob[]> {
+    const { clock, log, settleMs = SETTLE_MS, worker } = this.#parts;
     const done: KeyJob[] = [];
     for (const job of await allJobs(worker, { open: true })) {
       // What waits for older versions to settle has nothing to do until then.
-      if (job.state === "waiting" && clock() - job.updatedMs < (parts.settleMs ?? SETTLE_MS)) continue;
-      if (!(await claim())) break;
+      if (job.state === "waiting" && clock() - job.updatedMs < settleMs) continue;
+      if (!(await this.#claim())) break;
       try {
-        done.push(job.work === "master" ? await rewrapMasterKeys(parts, job) : await rewrapRows(parts, job));
+        const run = job.work === "master" ? rewrapMasterKeys : rewrapRows;
+        done.push(await run(this.#parts, job));
       } catch (error) {
         log.error({ err: error, tenant: job.tenant, job: job.id }, "rewrapping was cut off; the next round goes on");
       }
     }
     return done;
   }
-
-  return {
-    metrics: () => metrics,
-    async tick() {
-      if (!(await claim())) return { held: false, rotated: 0, overdue: 0, jobs: [] };
-      let seen = { rotated: 0, overdue: 0 };
-      if (clock() - agesMs >= AGES_EVERY_MS) {
-        seen = await look();
-        agesMs = clock();
-      }
-      return { held: true, ...seen, jobs: await work() };
-    },
-  };
 }

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { apiStage, type Person, type Stage } from "../stage.fixture.ts";
+import { apiStage, type Person, type Stage } from "../../stage.fixture.ts";
 
 let stage: Stage;
 let root: Person;

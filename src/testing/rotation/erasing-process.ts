@@ -5,11 +5,11 @@
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
-import { postgresBus, postgresDatabase } from "../adapters/postgres/index.ts";
-import { PlainSecret, RingwallError, silentLogger, systemClock, tenantId } from "../core/index.ts";
-import { createFields } from "../data/fields/index.ts";
-import { createKeys, databaseKeyStore, softwareMaster } from "../data/keys/index.ts";
-import { contextSigner } from "../data/tenants/index.ts";
+import { postgresBus, postgresDatabase } from "../../adapters/postgres/index.ts";
+import { PlainSecret, RingwallError, silentLogger, systemClock, tenantId } from "../../core/index.ts";
+import { createFields } from "../../data/fields/index.ts";
+import { createKeys, databaseKeyStore, softwareMaster } from "../../data/keys/index.ts";
+import { contextSigner } from "../../data/tenants/index.ts";
 
 interface Order {
   readonly place: { readonly host: string; readonly port: number; readonly database: string; readonly user: string };

@@ -4,9 +4,9 @@ import { isoTime, PLATFORM_TENANT, RingwallError, type TenantId } from "ringwall
 import type { KeyAge, KeyJob } from "ringwall/data/rotation";
 import type { Exchange } from "ringwall/pipeline";
 import { z } from "zod";
-import { list, Time } from "./answers.ts";
-import { caller } from "./caller.ts";
-import { FRESH_SECONDS, type Routes, SMALL_BODY_BYTES } from "./services.ts";
+import { list, Time } from "../answers.ts";
+import { caller } from "../caller.ts";
+import { FRESH_SECONDS, type Routes, SMALL_BODY_BYTES } from "../services.ts";
 
 const read = { access: { permission: "admin:settings", orOperator: true }, tag: "keys" } as const;
 const write = { ...read, stepUpSeconds: FRESH_SECONDS, bodyBytesMax: SMALL_BODY_BYTES } as const;

@@ -1,6 +1,6 @@
 import { sql } from "kysely";
-import { registerSealedTable, wall } from "../../migrations/index.ts";
-import { openSql } from "../adapters/postgres/index.ts";
+import { registerSealedTable, wall } from "../../../migrations/index.ts";
+import { openSql } from "../../adapters/postgres/index.ts";
 import {
   type Clock,
   type Database,
@@ -9,12 +9,12 @@ import {
   statement,
   type TenantId,
   uuidv7,
-} from "../core/index.ts";
-import { createFields } from "../data/fields/index.ts";
-import { createKeys, databaseKeyStore, type Keys, type MasterKey, softwareMaster } from "../data/keys/index.ts";
-import type { RotationParts } from "../data/rotation/index.ts";
-import { type TestDatabase, testDatabase } from "./database.ts";
-import { type ListeningRecorder, listeningRecorder } from "./recorder.ts";
+} from "../../core/index.ts";
+import { createFields } from "../../data/fields/index.ts";
+import { createKeys, databaseKeyStore, type Keys, type MasterKey, softwareMaster } from "../../data/keys/index.ts";
+import type { RotationParts } from "../../data/rotation/index.ts";
+import { type TestDatabase, testDatabase } from "../database.ts";
+import { type ListeningRecorder, listeningRecorder } from "../recorder.ts";
 
 export const NOTES = "shop.note";
 

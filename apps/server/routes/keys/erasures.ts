@@ -3,9 +3,9 @@ import { TenantIdText, Uuid } from "ringwall/application/input";
 import { PLATFORM_TENANT, RingwallError } from "ringwall/core";
 import { type Erasure, REASON_CHARS_MAX } from "ringwall/data/erasure";
 import { z } from "zod";
-import { list, Time } from "./answers.ts";
-import { caller, partyOf } from "./caller.ts";
-import { type Routes, SMALL_BODY_BYTES } from "./services.ts";
+import { list, Time } from "../answers.ts";
+import { caller, partyOf } from "../caller.ts";
+import { type Routes, SMALL_BODY_BYTES } from "../services.ts";
 
 /** What is erased stays erased: the second factor has to have been given for this very act. */
 const JUST_NOW_SECONDS = 300;
