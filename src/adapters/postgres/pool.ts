@@ -136,7 +136,9 @@ export class Pool {
     for (const lane of this.#lanes) if (best === undefined || lane.wire.inFlight < best.wire.inFlight) best = lane;
     if (best === undefined) return this.#openLane();
     if (best.wire.inFlight > 0) {
-      if (this.#lanes.length < this.#lanesMax) this.#openLane().catch(() => {});
+      if (this.#lanes.length < this.#lanesMax && this.#members.size + this.#opening < this.#sizeMax) {
+        this.#openLane().catch(() => {});
+      }
       if (best.wire.inFlight >= LANE_DEPTH_MAX || best.wire.waitingMs() > LANE_STALL_MS) return this.lease();
     }
     best.usedMs = this.#clock();
@@ -151,7 +153,9 @@ export class Pool {
     this.#checkRefusal();
     if (this.#waiting.length >= WAITING_MAX) throw busy("too many wait for a connection");
     const size = this.#members.size - this.#lanes.length + this.#opening;
-    if (size < this.#sizeMax - this.#lanesMax && this.#opening <= this.#waiting.length) this.#openForWaiting();
+    // One place is kept for a lane, so that reads never wait for transactions; a second lane has to find room.
+    const lanes = Math.max(1, this.#lanes.length + (this.#openingLane === undefined ? 0 : 1));
+    if (size < this.#sizeMax - lanes && this.#opening <= this.#waiting.length) this.#openForWaiting();
     return new Promise((take, refuse) => {
       this.#waiting.push({ sinceMs: this.#clock(), take, refuse });
     });
