@@ -22,6 +22,8 @@ const WAIT_MS = 5_000;
 const RECONNECT_MS = 200;
 /** Past the server's own statement timeout the way to it must be broken. */
 const SILENCE_MS = STATEMENT_MS + 5_000;
+/** An unused connection that answered a moment after the silent one was asked is given up with it: it costs a reconnect. */
+const TOGETHER_MS = 1_000;
 const LIFETIME_MS = 30 * 60_000;
 const IDLE_MS = 60_000;
 const SWEEP_MS = 500;
@@ -314,7 +316,7 @@ export class Pool {
     const silent = [...this.#members].filter(({ wire }) => wire.waitingMs() > SILENCE_MS);
     const sinceMs = Math.max(...silent.map(({ wire }) => nowMs - wire.waitingMs()));
     const unused = [...this.#idle, ...this.#lanes].filter(
-      ({ wire, usedMs }) => wire.inFlight === 0 && usedMs <= sinceMs,
+      ({ wire, usedMs }) => wire.inFlight === 0 && usedMs <= sinceMs + TOGETHER_MS,
     );
     for (const { wire } of [...silent, ...unused]) wire.destroy(new Error("the server does not answer"));
   }
