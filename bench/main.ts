@@ -6,9 +6,10 @@
  */
 import { parseArgs } from "node:util";
 import { type BenchArea, resultTable } from "./result.ts";
+import { rotationArea } from "./rotation/index.ts";
 import { taxArea } from "./tax/index.ts";
 
-const AREAS: Readonly<Record<string, BenchArea>> = { tax: taxArea };
+const AREAS: Readonly<Record<string, BenchArea>> = { rotation: rotationArea, tax: taxArea };
 const USAGE = "usage: npm run bench -- AREA [--json] [--seconds N] [--rounds N]";
 
 interface Call {

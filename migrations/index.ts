@@ -6,6 +6,7 @@
  *
  * @module
  */
+export { type RegisteredTable, registerSealedTable } from "../src/data/upkeep/index.ts";
 export { type Holding, installContextKey } from "./context.ts";
 export { type ApplicationMigrations, checkSchema, checkServerVersion, MIGRATIONS, migrate } from "./migrate.ts";
 export type { Migration } from "./migration.ts";
@@ -17,5 +18,5 @@ export {
   type RoleOptions,
   setPassword,
 } from "./roles.ts";
-export { sealColumns } from "./sealed.ts";
+export { type SealOptions, sealColumns } from "./sealed.ts";
 export { definerFunction, wall } from "./wall.ts";

@@ -7,10 +7,20 @@ import { migration as identity } from "./0004_identity.ts";
 import { migration as audit } from "./0005_audit.ts";
 import { migration as input } from "./0006_input.ts";
 import { migration as applications } from "./0007_application_migrations.ts";
+import { migration as rotation } from "./0008_key_rotation.ts";
 import type { Migration } from "./migration.ts";
 
 /** In order. A file that is not listed here does not run. */
-export const MIGRATIONS: readonly Migration[] = [tenants, keys, secrets, identity, audit, input, applications];
+export const MIGRATIONS: readonly Migration[] = [
+  tenants,
+  keys,
+  secrets,
+  identity,
+  audit,
+  input,
+  applications,
+  rotation,
+];
 
 const LOCK = 7_400_002;
 /** `security_invoker` views and the narrower rights on schema public came with it, and older ones are near their end. */

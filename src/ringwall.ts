@@ -99,6 +99,8 @@ export interface RingwallParts {
   readonly signer: ContextSigner;
   /** Opens the master key. A new one may be made only for a database that has no keys yet. */
   readonly openMaster: (mayCreate: boolean) => Promise<MasterKey>;
+  /** Opens the master keys that were in use before; left out, there are none. */
+  readonly openPreviousMasters?: () => Promise<readonly MasterKey[]>;
   readonly log: Logger;
   readonly clock: Clock;
   /** The counters that the configuration names, opened; left out, rates are counted in this process. */
@@ -168,7 +170,8 @@ export async function createRingwall(config: RingwallConfig, parts: RingwallPart
   async function openKeys(): Promise<Keys> {
     const store = databaseKeyStore({ own: connections.ofKeys, database, recorder: () => late.recorder });
     const master = await parts.openMaster((await recordedMasterId(store)) === undefined);
-    return await createKeys({ master, store, bus, clock, cacheSeconds });
+    const previousMasters = (await parts.openPreviousMasters?.()) ?? [];
+    return await createKeys({ master, previousMasters, store, bus, clock, cacheSeconds });
   }
 
   return {

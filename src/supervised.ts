@@ -129,6 +129,18 @@ export function masterOpener(
     });
 }
 
+/** Opens the master keys that were in use before; none of them is made when it is missing. */
+export function previousMastersOpener(runtime: Runtime, { data, mode }: RingwallConfig): () => Promise<MasterKey[]> {
+  return async () => {
+    const opened: MasterKey[] = [];
+    for (const { allowInProduction, file } of data?.previousMasterKeys ?? []) {
+      const uid = runtime.uid === undefined ? {} : { uid: runtime.uid };
+      opened.push(await openMasterKeyFile({ file, mode, allowInProduction, mayCreate: false, ...uid }));
+    }
+    return opened;
+  };
+}
+
 /** The counters that the configuration names; close them after everything that counts. */
 export interface OpenCounters {
   /** Undefined where each process counts for itself. */

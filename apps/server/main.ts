@@ -12,6 +12,7 @@ import {
   lineWriter,
   masterOpener,
   openCounters,
+  previousMastersOpener,
   type Runtime,
   readRuntime,
   readSigner,
@@ -19,6 +20,7 @@ import {
   targetOf,
 } from "ringwall/supervised";
 import { createApi } from "./api.ts";
+import { startKeyCare } from "./key-care.ts";
 import { finishRotations, openRotators, rotationsOf } from "./rotations.ts";
 import { startSequencer } from "./sequencer.ts";
 
@@ -46,7 +48,16 @@ async function start(runtimeFile: string): Promise<() => Promise<void>> {
   const shared = await openCounters(config, { log, uid: runtime.uid });
   const parts = { signer, log, clock: systemClock };
   const openMaster = masterOpener(runtime, config);
-  const ringwall = await createRingwall(config, { ...parts, target, openMaster, counters: shared.counters });
+  const openPreviousMasters = previousMastersOpener(runtime, config);
+  const ringwall = await createRingwall(config, {
+    ...parts,
+    target,
+    openMaster,
+    openPreviousMasters,
+    counters: shared.counters,
+  });
+  // Before anything listens: what a restored backup brought back is erased again first.
+  const keyCare = await startKeyCare(runtime, config, { ...parts, ringwall });
   const sequencer = await startSequencer(runtime, config, parts);
   const rotators = await openRotators(
     rotationsOf(config.secrets.rotations, config.mode === "development" && runtime.ports.bank !== null),
@@ -58,6 +69,8 @@ async function start(runtimeFile: string): Promise<() => Promise<void>> {
     publicOrigin: publicOrigin(runtime, config),
     draining: () => draining,
     rotators,
+    keyAdministration: keyCare.administration,
+    erasures: keyCare.erasures,
   };
   const api = await createApi(services, { host, port: runtime.ports.api, adminSocket: runtime.adminSocket });
   // In the background: a place that is slow to answer must not keep the server from serving.
@@ -66,6 +79,7 @@ async function start(runtimeFile: string): Promise<() => Promise<void>> {
     draining = true;
     await api.close();
     await finishing;
+    await keyCare.stop();
     await ringwall.close();
     await shared.close();
     // Last, so that what the others recorded while they ended is signed too.

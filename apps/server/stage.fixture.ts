@@ -3,8 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { TOTP } from "otpauth";
 import { createRingwall, type Ringwall, RingwallConfig } from "ringwall";
-import { createAuditKeyFile, fileHeadStore, readAuditKeyFile } from "ringwall/adapters/files";
+import { createAuditKeyFile, fileErasureLedger, fileHeadStore, readAuditKeyFile } from "ringwall/adapters/files";
+import { postgresDatabase } from "ringwall/adapters/postgres";
 import { type Clock, type Logger, randomBytes, systemClock } from "ringwall/core";
+import { createErasures, erasureSigner } from "ringwall/data/erasure";
 import { softwareMaster } from "ringwall/data/keys";
 import type { Rotator } from "ringwall/data/secrets";
 import { createSequencer, HeadVerifier, headSigner } from "ringwall/monitoring/audit";
@@ -12,6 +14,7 @@ import { createLogger } from "ringwall/perimeter";
 import { presentSigner, type TestDatabase, testDatabase } from "ringwall/testing";
 import { createApi } from "./api.ts";
 import { type Ask, asker } from "./http.fixture.ts";
+import { runKeyCare } from "./key-care.ts";
 import { allRoutes } from "./routes/index.ts";
 
 /** Good for everybody here: long enough alone, and none of anybody's words. */
@@ -56,13 +59,12 @@ export async function apiStage(options: StageOptions = {}) {
   const log = createLogger({ write: (line) => void lines.push(line), level: "info", clock });
   const ringwall = await openRingwall(data, options, log, clock);
   const sequencer = await openSequencer(data, folder, log);
+  const keyCare = await openKeyCare(data, folder, { ringwall, log, clock });
   const state = { draining: false };
-  const services = {
-    ringwall,
-    publicOrigin: PUBLIC_ORIGIN,
-    draining: () => state.draining,
-    rotators: (await options.rotators?.(data)) ?? new Map<string, Rotator>(),
-  };
+  const { administration: keyAdministration, erasures } = keyCare;
+  const rotators = (await options.rotators?.(data)) ?? new Map<string, Rotator>();
+  const draining = (): boolean => state.draining;
+  const services = { ringwall, publicOrigin: PUBLIC_ORIGIN, draining, rotators, keyAdministration, erasures };
   const adminSocket = join(folder, "admin.sock");
   const api = await createApi(services, { host: "127.0.0.1", port: 0, adminSocket });
   const routes = allRoutes(() => services);
@@ -80,6 +82,7 @@ export async function apiStage(options: StageOptions = {}) {
     /** Every line of the log so far. */
     lines,
     folder,
+    keyCare,
     port: api.port,
     adminSocket,
     routes,
@@ -107,6 +110,7 @@ export async function apiStage(options: StageOptions = {}) {
     },
     async close(): Promise<void> {
       await api.close();
+      await keyCare.stop();
       await ringwall.close();
       await sequencer.stop();
       await data.close();
@@ -156,6 +160,31 @@ async function openSequencer(data: TestDatabase, folder: string, log: ReturnType
   });
   await sequencer.start();
   return sequencer;
+}
+
+async function openKeyCare(
+  data: TestDatabase,
+  folder: string,
+  { clock, log, ringwall }: { ringwall: Ringwall; log: Logger; clock: Clock },
+) {
+  const keyFile = join(folder, "erasure.key");
+  await createAuditKeyFile(keyFile);
+  const { keys, recorder } = ringwall;
+  const worker = postgresDatabase({
+    target: data.target("ringwall_worker"),
+    signer: presentSigner(data.contextKey),
+    clock,
+    connectionsMax: 4,
+  });
+  const erasures = createErasures({
+    worker,
+    recorder,
+    ledger: await fileErasureLedger(join(folder, "erasures", "erasures.jsonl")),
+    signer: erasureSigner(await readAuditKeyFile(keyFile)),
+    clock,
+    log,
+  });
+  return runKeyCare({ worker, erasures, keys, recorder, clock, log, rowsPerSecondMax: 1_000_000 });
 }
 
 function cast({ ask, operator, clock }: { ask: Ask; operator: Ask; clock: () => number }) {

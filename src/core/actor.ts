@@ -41,6 +41,7 @@ export type SystemCapability =
   | "identity.sign_in"
   | "keys.manage"
   | "fields.adopt"
+  | "keys.erase"
   | "secrets.read"
   | "secrets.write"
   | "secrets.rotate"

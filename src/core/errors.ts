@@ -31,6 +31,7 @@ export const ERROR_CODES = {
   "idempotency.required": { status: 400, title: "This route needs an Idempotency-Key header." },
   "keys.decrypt_failed": { status: 500, title: "The value could not be opened." },
   "keys.unavailable": { status: 503, title: "The key service is not available." },
+  "keys.erased": { status: 410, title: "What this needs was erased." },
   "keys.master_refused": { status: 503, title: "The master key was refused." },
   "secrets.not_found": { status: 404, title: "Not found." },
   "secrets.expired": { status: 404, title: "Not found." },

@@ -39,6 +39,7 @@ export interface MemoryKeyStore extends KeyStore {
 
 export function memoryKeyStore(bus: TestBus): MemoryKeyStore {
   const rows: WrappedKey[] = [];
+  const used = new Map<string, number>();
   let reads = 0;
   return {
     get reads() {
@@ -59,6 +60,12 @@ export function memoryKeyStore(bus: TestBus): MemoryKeyStore {
       rows.push(key);
       if (key.version > 1) bus.publish({ kind: "key", tenant: key.tenant, id: key.purpose });
       return true;
+    },
+    async reserve({ purpose, tenant, version }, uses) {
+      const name = `${tenant}/${purpose}/${String(version)}`;
+      const reserved = (used.get(name) ?? 0) + uses;
+      used.set(name, reserved);
+      return reserved;
     },
   };
 }

@@ -18,6 +18,12 @@ import { showLeakage } from "./fields/leakage.ts";
 import { retagTableCommand } from "./fields/retag.ts";
 import { init } from "./init.ts";
 import { acceptInvitation } from "./invitations/accept.ts";
+import { replayErasures } from "./keys/replay-erasures.ts";
+import { rewrapKeys } from "./keys/rewrap.ts";
+import { rotateKey } from "./keys/rotate.ts";
+import { shredTenant } from "./keys/shred.ts";
+import { keysStatus } from "./keys/status.ts";
+import { verifyCertificate } from "./keys/verify-certificate.ts";
 import { migrateCommand } from "./migrate.ts";
 import { listSecrets } from "./secrets/list.ts";
 import { rotateSecret } from "./secrets/rotate.ts";
@@ -51,6 +57,12 @@ export const commands: readonly Command[] = [
   adoptColumn,
   showLeakage,
   retagTableCommand,
+  keysStatus,
+  rotateKey,
+  rewrapKeys,
+  shredTenant,
+  verifyCertificate,
+  replayErasures,
   verifyAuditLog,
   tailAudit,
   attackCommand,

@@ -54,6 +54,8 @@ function bodyOf({ policy: { body } }: RouteDefinition): Record<string, unknown> 
     role: "viewer",
     kind: "password",
     id: "delta-bank",
+    confirm: "Delta Bank",
+    reason: "a reason",
   };
   const shape = body instanceof z.ZodObject ? Object.keys(body.shape) : [];
   return Object.fromEntries(shape.flatMap((field) => (field in fits ? [[field, fits[field]]] : [])));

@@ -8,6 +8,7 @@ import { auditEvents } from "./audit-events.ts";
 import { bootstrap } from "./bootstrap.ts";
 import { description } from "./description.ts";
 import { invitations } from "./invitations.ts";
+import { keys } from "./keys/index.ts";
 import { recoveries } from "./recoveries.ts";
 import { secrets } from "./secrets.ts";
 import type { Routes, Services } from "./services.ts";
@@ -24,7 +25,19 @@ const health: Routes = (services) =>
     return { draining: draining(), ping: () => ringwall.database.ping() };
   });
 
-const RESOURCES = [health, bootstrap, signIn, sessions, tenants, invitations, recoveries, users, secrets, auditEvents];
+const RESOURCES = [
+  health,
+  bootstrap,
+  signIn,
+  sessions,
+  tenants,
+  invitations,
+  recoveries,
+  users,
+  secrets,
+  keys,
+  auditEvents,
+];
 
 /** Every route there is, for the API's port and the local socket alike. Services are asked for when a handler runs. */
 export function allRoutes(services: () => Services): readonly RouteDefinition[] {

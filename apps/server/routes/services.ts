@@ -1,5 +1,7 @@
 import type { Ringwall } from "ringwall";
 import type { RouteDefinition } from "ringwall/adapters/fastify";
+import type { Erasures } from "ringwall/data/erasure";
+import type { KeyAdministration } from "ringwall/data/rotation";
 import type { Rotator } from "ringwall/data/secrets";
 
 /** What routes need while they answer. */
@@ -11,6 +13,8 @@ export interface Services {
   readonly draining: () => boolean;
   /** How secrets of the global scope are rotated, by name. A secret that is not here cannot be. */
   readonly rotators: ReadonlyMap<string, Rotator>;
+  readonly keyAdministration: KeyAdministration;
+  readonly erasures: Erasures;
 }
 
 /**

@@ -9,6 +9,6 @@ import { CUSTOMER } from "../schema.ts";
 export const migration: Migration = {
   name: "0003_national_id",
   async up(db: Kysely<unknown>): Promise<void> {
-    await sealColumns(db, CUSTOMER, ["national_id_eq"]);
+    await sealColumns(db, CUSTOMER, { columns: ["national_id_eq"] });
   },
 };

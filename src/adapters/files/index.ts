@@ -1,6 +1,6 @@
 /**
  * What Ringwall keeps in files of its own beside the database: the master key, the key that
- * signs audit heads, and copies of those heads.
+ * signs audit heads, copies of those heads, and the ledger of what was erased.
  *
  * Guards: files are 0600 and never followed through a symbolic link; a key that others may read is refused; head copies
  * are only appended to and synced before they count. Does not guard against whoever is the process's own account or root.
@@ -9,5 +9,6 @@
  */
 export { fileHeadStore } from "./audit-heads.ts";
 export { createAuditKeyFile, readAuditKeyFile } from "./audit-key.ts";
+export { fileErasureLedger } from "./erasure-ledger.ts";
 export { openMasterKeyFile } from "./master-key.ts";
 export { isMissingFile, readPrivateFile, writePrivateFile } from "./private-file.ts";

@@ -66,8 +66,9 @@ export function sealedCheck(column: string): string {
   )} and ${header})`;
 }
 
-/** SQL for the CHECK of the column that holds the row key's record. */
+/** SQL for the CHECK of the column that holds the row key's record: one of ours, or the zero bytes an erased row holds. */
 export function rowKeyCheck(column: string): string {
   assert(COLUMN_NAME.test(column), "a column name of a migration");
-  return `check (octet_length(${column}) = 98 and substring(${column} from 1 for 2) = '\\x0101'::bytea)`;
+  const erased = `${column} = decode(repeat('00', 98), 'hex')`;
+  return `check (octet_length(${column}) = 98 and (substring(${column} from 1 for 2) = '\\x0101'::bytea or ${erased}))`;
 }

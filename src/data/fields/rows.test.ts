@@ -119,7 +119,9 @@ describe("rows of a declared table", () => {
     const stored = await rows.seal(ALPHA, ROW, VALUES);
     const changed = await rows.change(ALPHA, stored, { ssn: "000-00-0001" });
     expect(Object.keys(changed).toSorted()).toEqual(["ssn", "ssn_eq", "ssn_last4"]);
-    expect(changed.ssn_last4).not.toEqual(stored.ssn_last4);
+    // Tags of two values may be one, by design; those of one value always are.
+    const fresh = await rows.seal(ALPHA, ROW, { ...VALUES, ssn: "000-00-0001" });
+    expect(changed).toMatchObject({ ssn_eq: fresh.ssn_eq, ssn_last4: fresh.ssn_last4 });
     expect({ ...(await rows.open(ALPHA, { ...stored, ...changed })) }).toEqual({ ...VALUES, ssn: "000-00-0001" });
   });
 

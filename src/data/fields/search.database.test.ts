@@ -138,7 +138,8 @@ test("plaintext cannot land in any of the columns, and indexes begin with the te
   };
   for (const over of [
     { ssn: Buffer.from("123-45-6789") },
-    { row_key: Buffer.alloc(98) },
+    { row_key: Buffer.alloc(98, 2) },
+    { row_key: Buffer.alloc(97) },
     { memo: "plain text that is long enough to look like something sealed" },
     { memo: `rw1.${"A".repeat(43)}` },
     { ssn_eq: Buffer.from("1") },

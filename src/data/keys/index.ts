@@ -10,12 +10,14 @@
  * master key is refused at start. Does not guard against who can read this process's memory, and does not stop
  * somebody with write access from putting an older sealed value back in its own place.
  *
- * Limits: an unwrapped key is used for 300 seconds at most, then the master is asked again; 10,000 keys are kept;
- * 64 versions of a key; a sealed value holds 1 MiB. Keys live as `KeyObject`s, outside JavaScript's memory, and are
+ * Limits: an unwrapped key is used for 300 seconds and 2^20 times at most, then the master is asked again; 10,000 keys
+ * and 64 MiB of them are kept; a data key wraps 2^31 row keys, counted over all processes, before its next version is
+ * made; 64 versions of a key; a sealed value holds 1 MiB. Keys live as `KeyObject`s, outside JavaScript's memory, and are
  * wiped when they are collected; buffers that held one are wiped at once.
  *
  * Fails closed: a master that does not answer means no key, after at most 300 seconds. Without the bus, every use
- * reads the key's rows from the database, so that a revoked key is noticed. Whatever cannot be opened is one error,
+ * reads the key's rows from the database, so that a revoked key is noticed. A key that was erased is `keys.erased` for
+ * whoever would seal. Whatever cannot be opened is one error,
  * `keys.decrypt_failed`, whatever the reason.
  *
  * @module
@@ -25,7 +27,16 @@ export { subkeyOf } from "./derive.ts";
 export { BOX_OVERHEAD_BYTES, box, decryptFailed, unbox } from "./envelope.ts";
 export { type MasterKey, newMasterText, parseMasterText, softwareMaster } from "./master.ts";
 export { mintRowKey, openRowKey, ROW_KEY_BYTES, type RowKey, type RowPlace, rowKeyVersion } from "./row-key.ts";
-export { databaseKeyStore, type KeyStore, type WrappedKey } from "./store.ts";
-export { type KeyPurpose, type ServicePurpose, TenantKey, type TenantPurpose } from "./tenant-key.ts";
+export { databaseKeyStore, KEY_KEEPER, type KeyStore, type WrappedKey } from "./store.ts";
+export {
+  type KeyPlace,
+  type KeyPurpose,
+  SERVICE_PURPOSES,
+  type ServicePurpose,
+  TENANT_PURPOSES,
+  TenantKey,
+  type TenantPurpose,
+} from "./tenant-key.ts";
 export { createKeys, type Keys, type KeysOptions, recordedMasterId } from "./tree.ts";
 export { cacheKey, type Kept, WarmCache } from "./warm-cache.ts";
+export { WRAPS_ROTATE } from "./wrap-budget.ts";

@@ -71,16 +71,37 @@ export class RowKey implements RowPlace {
 
 /** Makes a row key and its record. `kek` is the current version of the tenant's `data` key. */
 export function mintRowKey(kek: TenantKey, place: RowPlace): { rowKey: RowKey; record: Buffer } {
-  assert(kek.purpose === "data", "row keys are wrapped by the data key");
   const bytes = randomBytes(KEY_BYTES);
+  const boxed = wrap(kek, place, bytes);
+  const key = keyFrom(bytes);
+  const record = Buffer.concat([boxed, commitmentOf(key)], ROW_KEY_BYTES);
+  return { rowKey: new RowKey(kek, place, key), record };
+}
+
+/**
+ * Wraps a row's key under another version of the tenant's key. The row key stays the same, so the row's fields do too;
+ * what was made is opened again before it is given back.
+ *
+ * @throws RingwallError `keys.decrypt_failed` when `record` is not the row's, or not wrapped by `from`.
+ */
+export function rewrapRowKey(from: TenantKey, to: TenantKey, place: RowPlace, record: Buffer): Buffer {
+  assert(from.tenant === to.tenant && to.purpose === "data", "a row stays with its tenant");
+  openRowKey(from, place, record);
+  const bytes = unbox(from.subkey(WRAP), associated(from, place), record.subarray(0, BOX_END), HEADER_BYTES);
+  const fresh = Buffer.concat([wrap(to, place, bytes), record.subarray(BOX_END)], ROW_KEY_BYTES);
+  bytes.fill(0);
+  openRowKey(to, place, fresh);
+  return fresh;
+}
+
+function wrap(kek: TenantKey, place: RowPlace, bytes: Buffer): Buffer {
+  assert(kek.purpose === "data", "row keys are wrapped by the data key");
+  kek.wraps.count();
   const header = Buffer.allocUnsafe(HEADER_BYTES);
   header[0] = VERSION;
   header[1] = SUITE;
   header.writeUInt32BE(kek.version, 2);
-  const boxed = box(kek.subkey(WRAP), associated(kek, place), bytes, header);
-  const key = keyFrom(bytes);
-  const record = Buffer.concat([boxed, commitmentOf(key)], ROW_KEY_BYTES);
-  return { rowKey: new RowKey(kek, place, key), record };
+  return box(kek.subkey(WRAP), associated(kek, place), bytes, header);
 }
 
 /**

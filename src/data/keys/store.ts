@@ -1,14 +1,14 @@
 import {
   type Actor,
+  assert,
   type Database,
   type Recorder,
-  RingwallError,
   type SqlValue,
   type SystemActor,
   statement,
   type TenantId,
 } from "../../core/index.ts";
-import type { KeyPurpose } from "./tenant-key.ts";
+import type { KeyPlace, KeyPurpose } from "./tenant-key.ts";
 
 /** One version of a tenant's key as it is stored: wrapped, and named by the master key that wraps it. */
 export interface WrappedKey {
@@ -16,16 +16,21 @@ export interface WrappedKey {
   readonly purpose: KeyPurpose;
   readonly version: number;
   readonly masterId: string;
+  /** Empty when it was destroyed. */
   readonly wrapped: Buffer;
   readonly commitment: Buffer;
+  /** Left out while it is active. A retired version is not opened any more, a destroyed one cannot be. */
+  readonly state?: "retired" | "destroyed";
 }
 
-/** Where wrapped keys live. The highest version is the current one; a version is written once and never changed. */
+/** Where wrapped keys live. The highest version is the current one; a version's key never changes. */
 export interface KeyStore {
-  /** All versions that exist, newest first. */
+  /** All versions there ever were, newest first. */
   read(tenant: TenantId, purpose: KeyPurpose): Promise<readonly WrappedKey[]>;
   /** Stores a version and tells every node of a rotation. False when that version is there already; it is left as it is then. */
   add(key: WrappedKey, actor: Actor): Promise<boolean>;
+  /** Counts `uses` of a version before they happen. Returns how many were counted by everybody so far. */
+  reserve(key: KeyPlace, uses: number): Promise<number>;
 }
 
 /** The capability under which keys are read and made on a tenant's behalf. */
@@ -36,27 +41,38 @@ export const KEY_VERSIONS_MAX = 64;
 
 interface Row {
   readonly version: number;
+  readonly state: "active" | "retired" | "destroyed";
   readonly master_id: string;
-  readonly wrapped: Buffer;
+  readonly wrapped: Buffer | null;
   readonly commitment: Buffer;
 }
 
 const READ = statement<Row>(
   "keys.read",
-  `select version, master_id, wrapped, commitment
+  `select version, state, master_id, wrapped, commitment
      from ringwall.tenant_key
     where purpose = $1
     order by version desc
     limit 64`,
 );
 
-// Two processes may make a tenant's first key at once: one insert wins, the other waits for it, then reads it.
+// Two processes may make a tenant's first key at once: one insert wins, the other waits for it, then reads it. An erased
+// tenant gets none; a trigger says so too, but an error would end the transaction.
 const ADD = statement<{ version: number }>(
   "keys.add",
   `insert into ringwall.tenant_key (purpose, version, master_id, wrapped, commitment)
-   values ($1, $2, $3, $4, $5)
+   select $1, $2, $3, $4, $5
+    where $1 = 'audit' or not exists (
+      select from ringwall.erasure where tenant_id = ringwall.tenant() and subject = 'tenant')
    on conflict (tenant_id, purpose, version) do nothing
    returning version`,
+);
+
+const RESERVE = statement<{ reserved: bigint }>(
+  "keys.reserve",
+  `insert into ringwall.key_usage as u (purpose, version, reserved) values ($1, $2, $3)
+   on conflict (tenant_id, purpose, version) do update set reserved = u.reserved + excluded.reserved
+   returning reserved`,
 );
 
 /**
@@ -82,9 +98,15 @@ export function databaseKeyStore(options: {
         purpose,
         version: row.version,
         masterId: row.master_id,
-        wrapped: row.wrapped,
+        wrapped: row.wrapped ?? Buffer.alloc(0),
         commitment: row.commitment,
+        ...(row.state === "active" ? {} : { state: row.state }),
       }));
+    },
+    async reserve({ tenant, purpose, version }, uses) {
+      const [row] = await own.once(tenant, KEY_KEEPER, RESERVE, [purpose, version, uses]);
+      assert(row !== undefined, "what was counted is told");
+      return Number(row.reserved);
     },
     async add(key, actor) {
       const first = key.version === 1;
@@ -110,15 +132,4 @@ export function databaseKeyStore(options: {
       return added;
     },
   };
-}
-
-/** Refuses a key that another master wraps, before anything is tried with it. */
-export function refuseOtherMaster(key: WrappedKey, masterId: string): void {
-  if (key.masterId === masterId) return;
-  throw new RingwallError("keys.master_refused", {
-    message:
-      `this master key does not belong to this database: it is ${masterId}, the database was made with ` +
-      `${key.masterId}. Put that key back from your backup, or name the right file in masterKey.`,
-    detail: { tenant: key.tenant, purpose: key.purpose, version: key.version },
-  });
 }

@@ -1,6 +1,7 @@
 import type { KeyObject } from "node:crypto";
 import { assert, type TenantId } from "../../core/index.ts";
 import { subkeyOf } from "./derive.ts";
+import { WrapBudget } from "./wrap-budget.ts";
 
 /** What a tenant's keys are for. One key each, so that rotating or destroying one does not force the others. */
 export const TENANT_PURPOSES = ["data", "index", "vault", "secrets", "objects", "audit", "identity"] as const;
@@ -20,6 +21,13 @@ export type ServicePurpose = (typeof SERVICE_PURPOSES)[number];
 /** What a key is for; keys of different purposes are never derived from one another. */
 export type KeyPurpose = TenantPurpose | ServicePurpose;
 
+/** Which version of which key. */
+export interface KeyPlace {
+  readonly tenant: TenantId;
+  readonly purpose: KeyPurpose;
+  readonly version: number;
+}
+
 // Labels are constants of the code. More than a few on one key means that somebody made them of data.
 const LABELS_MAX = 32;
 
@@ -31,11 +39,15 @@ export class TenantKey {
   readonly tenant: TenantId;
   readonly purpose: KeyPurpose;
   readonly version: number;
+  /** Counts the row keys wrapped under it, by everybody who holds it in this process. */
+  readonly wraps: WrapBudget;
   readonly #key: KeyObject;
   readonly #subkeys = new Map<string, KeyObject>();
 
-  constructor(tenant: TenantId, purpose: KeyPurpose, version: number, key: KeyObject) {
+  constructor(place: KeyPlace, key: KeyObject, wraps = new WrapBudget()) {
+    const { tenant, purpose, version } = place;
     assert(key.symmetricKeySize === 32, "a tenant key has 32 bytes");
+    this.wraps = wraps;
     this.tenant = tenant;
     this.purpose = purpose;
     this.version = version;

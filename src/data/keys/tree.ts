@@ -1,4 +1,4 @@
-import { timingSafeEqual } from "node:crypto";
+import { LRUCache } from "lru-cache";
 import {
   type Actor,
   assert,
@@ -8,13 +8,15 @@ import {
   RingwallError,
   type TenantId,
 } from "../../core/index.ts";
-import { commitmentOf, keyFrom } from "./derive.ts";
 import { decryptFailed } from "./envelope.ts";
 import type { MasterKey } from "./master.ts";
+import { Masters } from "./masters.ts";
+import { type RowPlace, rewrapRowKey, rowKeyVersion } from "./row-key.ts";
 import { openValueWith, sealedValueVersion, sealValueWith } from "./sealed-value.ts";
-import { KEY_KEEPER, KEY_VERSIONS_MAX, type KeyStore, refuseOtherMaster, type WrappedKey } from "./store.ts";
+import { KEY_KEEPER, KEY_VERSIONS_MAX, type KeyStore, type WrappedKey } from "./store.ts";
 import { type KeyPurpose, type ServicePurpose, TenantKey, type TenantPurpose } from "./tenant-key.ts";
 import { cacheKey, WarmCache } from "./warm-cache.ts";
+import { WRAPS_MAX, WRAPS_RESERVED, WRAPS_ROTATE, WrapBudget } from "./wrap-budget.ts";
 
 /** The key tree. What is warm is answered at once, without a promise. */
 export interface Keys {
@@ -42,6 +44,12 @@ export interface Keys {
   ): Buffer | Promise<Buffer>;
   /** Makes the next version. What is sealed with older ones stays readable. Audited in the same transaction. */
   rotate(tenant: TenantId, purpose: KeyPurpose, actor: Actor): Promise<number>;
+  /** Names the master key in use. */
+  readonly masterId: string;
+  /** The same key wrapped by the master key in use, checked by opening it; not stored. */
+  rewrap(key: WrappedKey): Promise<WrappedKey>;
+  /** A row key's record under the newest version of the tenant's data key, checked by opening it; not stored. */
+  rewrapRow(tenant: TenantId, place: RowPlace, record: Buffer): Buffer | Promise<Buffer>;
   /** Stops listening and forgets every key. */
   close(): void;
 }
@@ -49,6 +57,8 @@ export interface Keys {
 /** What the key tree stands on. */
 export interface KeysOptions {
   readonly master: MasterKey;
+  /** Master keys that were in use before: they open what they wrapped until it is wrapped anew, and make nothing. */
+  readonly previousMasters?: readonly MasterKey[];
   readonly store: KeyStore;
   readonly bus: Bus;
   readonly clock: Clock;
@@ -57,13 +67,19 @@ export interface KeysOptions {
 }
 
 const CACHE_SECONDS = 300;
-// About 1 KiB each; a node that serves more tenants at once than this asks the master more often.
+// A node that serves more tenants at once than this asks the master more often.
 const RINGS_MAX = 10_000;
+/** What an unwrapped version with its subkeys takes, and all of them together at most. */
+const VERSION_BYTES = 1_024;
+const RINGS_BYTES_MAX = 67_108_864;
+/** Far above what a tenant does in 300 seconds; what is used more often than that asks the master more often. */
+const USES_MAX = 2 ** 20;
 
 /** All versions of one key of one tenant. Unwrapped ones are kept; older ones are unwrapped when asked for. */
 interface Ring {
   readonly loadedMs: number;
   readonly current: TenantKey;
+  /** The versions that open. */
   readonly rows: ReadonlyMap<number, WrappedKey>;
   readonly opened: Map<number, TenantKey>;
 }
@@ -92,18 +108,36 @@ export async function recordedMasterId(store: KeyStore): Promise<string | undefi
 
 class KeyTree implements Keys {
   readonly #options: KeysOptions;
+  readonly #masters: Masters;
   readonly #rings: WarmCache<Ring>;
+  // Numbers alone, apart from the keys: a key that is loaded again goes on with what was reserved for it.
+  readonly #budgets = new LRUCache<string, WrapBudget>({ max: RINGS_MAX });
 
   constructor(options: KeysOptions) {
     this.#options = options;
+    this.#masters = new Masters(options.master, options.previousMasters);
     const ageMsMax = (options.cacheSeconds ?? CACHE_SECONDS) * 1_000;
     const { bus, clock } = options;
-    this.#rings = new WarmCache({ bus, clock, kind: "key", ageMsMax, entriesMax: RINGS_MAX });
+    this.#rings = new WarmCache({
+      bus,
+      clock,
+      kind: "key",
+      ageMsMax,
+      entriesMax: RINGS_MAX,
+      usesMax: USES_MAX,
+      bytesMax: RINGS_BYTES_MAX,
+      bytesOf: ({ rows }) => (rows.size + 1) * VERSION_BYTES,
+    });
+  }
+
+  get masterId(): string {
+    return this.#masters.current.id;
   }
 
   current(tenant: TenantId, purpose: KeyPurpose): TenantKey | Promise<TenantKey> {
     const ring = this.#rings.warm(cacheKey(tenant, purpose));
-    return ring === undefined ? this.#load(tenant, purpose).then((loaded) => loaded.current) : ring.current;
+    if (ring === undefined) return this.#load(tenant, purpose).then((loaded) => this.#counted(loaded.current));
+    return this.#counted(ring.current);
   }
 
   version(tenant: TenantId, purpose: KeyPurpose, version: number): TenantKey | Promise<TenantKey> {
@@ -145,13 +179,24 @@ class KeyTree implements Keys {
 
   async rotate(tenant: TenantId, purpose: KeyPurpose, actor: Actor): Promise<number> {
     assert(purpose !== "anchor", "the anchor is not rotated, the master is");
-    const before = await this.current(tenant, purpose);
-    const next = before.version + 1;
-    assert(next <= KEY_VERSIONS_MAX, "a key has a bounded number of live versions");
-    await this.#options.store.add(await this.#make(tenant, purpose, next), actor);
+    const before = this.#rings.warm(cacheKey(tenant, purpose)) ?? (await this.#load(tenant, purpose));
+    const next = before.current.version + 1;
+    assert(next <= KEY_VERSIONS_MAX, "a key has a bounded number of versions");
+    await this.#options.store.add(await this.#masters.make({ tenant, purpose, version: next }), actor);
     // Two rotations at once make one version: the second finds it there and uses it.
     this.#rings.forget(cacheKey(tenant, purpose));
-    return (await this.current(tenant, purpose)).version;
+    return (await this.#load(tenant, purpose)).current.version;
+  }
+
+  async rewrap(key: WrappedKey): Promise<WrappedKey> {
+    return await this.#masters.rewrap(key);
+  }
+
+  rewrapRow(tenant: TenantId, place: RowPlace, record: Buffer): Buffer | Promise<Buffer> {
+    const from = this.version(tenant, "data", rowKeyVersion(record));
+    const to = this.current(tenant, "data");
+    if (from instanceof TenantKey && to instanceof TenantKey) return rewrapRowKey(from, to, place, record);
+    return Promise.all([from, to]).then(([opens, seals]) => rewrapRowKey(opens, seals, place, record));
   }
 
   close(): void {
@@ -159,18 +204,28 @@ class KeyTree implements Keys {
   }
 
   async #openVersion(tenant: TenantId, purpose: KeyPurpose, version: number): Promise<TenantKey> {
-    let ring = this.#rings.warm(cacheKey(tenant, purpose)) ?? (await this.#load(tenant, purpose));
+    let ring = this.#rings.warm(cacheKey(tenant, purpose)) ?? (await this.#loadToOpen(tenant, purpose, version));
     // Another node may have rotated a moment ago: look once more, one look at a time for each key.
     if (!ring.rows.has(version) && version > ring.current.version) ring = await this.#load(tenant, purpose);
     const opened = ring.opened.get(version);
     if (opened !== undefined) return opened;
     const row = ring.rows.get(version);
     if (row === undefined) throw decryptFailed({ tenant, purpose, keyVersion: version });
-    const key = await this.#unwrap(row);
+    const key = await this.#masters.open(row, this.#budget(row));
     // Asked for twice at once, the first one in stays, so that row keys hang on one object.
     const winner = ring.opened.get(version) ?? key;
     ring.opened.set(version, winner);
     return winner;
+  }
+
+  /** To whoever opens, an erased key is one that does not open; the log alone is told why. */
+  async #loadToOpen(tenant: TenantId, purpose: KeyPurpose, version: number): Promise<Ring> {
+    try {
+      return await this.#load(tenant, purpose);
+    } catch (error) {
+      if (!(error instanceof RingwallError) || error.code !== "keys.erased") throw error;
+      throw decryptFailed({ tenant, purpose, keyVersion: version, erased: true });
+    }
   }
 
   #load(tenant: TenantId, purpose: KeyPurpose): Promise<Ring> {
@@ -180,17 +235,21 @@ class KeyTree implements Keys {
   async #read(tenant: TenantId, purpose: KeyPurpose): Promise<Ring> {
     const { store, clock } = this.#options;
     let rows = await store.read(tenant, purpose);
-    if (rows.length === 0) {
-      await store.add(await this.#make(tenant, purpose, 1), KEY_KEEPER);
+    const known = rows[0];
+    // What is recorded about an erased tenant is sealed with a key that was made after its others were destroyed.
+    const again = known?.state === "destroyed" && purpose === "audit";
+    if (known === undefined || again) {
+      await store.add(await this.#masters.make({ tenant, purpose, version: (known?.version ?? 0) + 1 }), KEY_KEEPER);
       rows = await store.read(tenant, purpose);
     }
+    rows = rows.filter(({ state }) => state === undefined);
     const newest = rows[0];
-    if (newest === undefined) throw new RingwallError("keys.unavailable", { detail: { tenant, purpose } });
+    if (newest === undefined) throw new RingwallError("keys.erased", { detail: { tenant, purpose } });
     // Without the bus every use reads the rows; the master is asked again only when they changed or grew old.
     const young = this.#rings.young(cacheKey(tenant, purpose));
+    if (young !== undefined && young.rows.size === rows.length && rows.every((row) => isSame(young, row))) return young;
     const same = young !== undefined && young.current.version === newest.version && isSame(young, newest);
-    if (same && young.rows.size === rows.length) return young;
-    const current = same ? young.current : await this.#unwrap(newest);
+    const current = same ? young.current : await this.#masters.open(newest, this.#budget(newest));
     return {
       loadedMs: same ? young.loadedMs : clock(),
       current,
@@ -199,29 +258,34 @@ class KeyTree implements Keys {
     };
   }
 
-  async #make(tenant: TenantId, purpose: KeyPurpose, version: number): Promise<WrappedKey> {
-    const { master } = this.#options;
-    const { plaintext, wrapped } = await master.generate(wrapContext(tenant, purpose, version));
-    const commitment = commitmentOf(keyFrom(plaintext));
-    return { tenant, purpose, version, masterId: master.id, wrapped, commitment };
+  /** Of the keys whose uses count, the version to seal with when something is left of what was reserved for it. */
+  #counted(key: TenantKey): TenantKey | Promise<TenantKey> {
+    return key.purpose !== "data" || key.wraps.left > 0 ? key : this.#reserve(key);
   }
 
-  async #unwrap(row: WrappedKey): Promise<TenantKey> {
-    const { master } = this.#options;
-    refuseOtherMaster(row, master.id);
-    const key = keyFrom(await master.unwrap(row.wrapped, wrapContext(row.tenant, row.purpose, row.version)));
-    if (!timingSafeEqual(commitmentOf(key), row.commitment)) {
-      throw decryptFailed({ tenant: row.tenant, purpose: row.purpose, keyVersion: row.version });
-    }
-    return new TenantKey(row.tenant, row.purpose, row.version, key);
+  async #reserve(key: TenantKey): Promise<TenantKey> {
+    const { tenant, purpose, version } = key;
+    const wraps = WRAPS_RESERVED - Math.min(0, key.wraps.left);
+    const reserved = await this.#options.store.reserve({ tenant, purpose, version }, wraps);
+    // What was reserved beyond the limit is not used: the version is worn out, whatever becomes of its successor.
+    if (reserved >= WRAPS_MAX) throw new RingwallError("keys.unavailable", { detail: { tenant, purpose, version } });
+    key.wraps.add(wraps);
+    if (reserved < WRAPS_ROTATE) return key;
+    await this.rotate(tenant, purpose, KEY_KEEPER);
+    return await this.current(tenant, purpose);
+  }
+
+  #budget({ purpose, tenant, version }: WrappedKey): WrapBudget {
+    const name = `${cacheKey(tenant, purpose)}/${String(version)}`;
+    const known = this.#budgets.get(name);
+    if (known !== undefined) return known;
+    const budget = new WrapBudget();
+    this.#budgets.set(name, budget);
+    return budget;
   }
 }
 
-function wrapContext(tenant: TenantId, purpose: KeyPurpose, version: number): readonly string[] {
-  return ["rw/tenant-key/v1", tenant, purpose, String(version)];
-}
-
-function isSame(ring: Ring, newest: WrappedKey): boolean {
-  const known = ring.rows.get(newest.version);
-  return known !== undefined && known.wrapped.equals(newest.wrapped) && known.commitment.equals(newest.commitment);
+function isSame(ring: Ring, row: WrappedKey): boolean {
+  const known = ring.rows.get(row.version);
+  return known !== undefined && known.wrapped.equals(row.wrapped) && known.commitment.equals(row.commitment);
 }

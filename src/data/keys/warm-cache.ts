@@ -7,7 +7,7 @@ export interface Kept {
 }
 
 /**
- * What keys and secrets are kept in: bounded in entries and in age, one load at a time for each entry however many ask,
+ * What keys and secrets are kept in: bounded in entries, age, uses and bytes, one load at a time for each entry however many ask,
  * emptied by messages and gaps of the bus, and not trusted at all while the bus is down.
  *
  * A load that an invalidation overtakes serves those who already wait for it and is not kept: two writers that
@@ -17,7 +17,8 @@ export class WarmCache<Value extends Kept> {
   readonly #bus: Bus;
   readonly #clock: Clock;
   readonly #ageMsMax: number;
-  readonly #kept: LRUCache<string, Value>;
+  readonly #usesMax: number;
+  readonly #kept: LRUCache<string, { readonly value: Value; uses: number }>;
   readonly #loading = new Map<string, Promise<Value>>();
   readonly #stops: readonly (() => void)[];
 
@@ -27,12 +28,24 @@ export class WarmCache<Value extends Kept> {
     readonly kind: Invalidation["kind"];
     readonly ageMsMax: number;
     readonly entriesMax: number;
+    /** How often an entry may be used before it is read again. */
+    readonly usesMax?: number;
+    /** All entries together, as `bytesOf` counts them. */
+    readonly bytesMax?: number;
+    readonly bytesOf?: (value: Value) => number;
   }) {
     assert(options.ageMsMax > 0 && options.entriesMax > 0, "a cache has an age and a size");
+    const { bytesMax, bytesOf, entriesMax } = options;
     this.#bus = options.bus;
     this.#clock = options.clock;
     this.#ageMsMax = options.ageMsMax;
-    this.#kept = new LRUCache({ max: options.entriesMax });
+    this.#usesMax = options.usesMax ?? Number.POSITIVE_INFINITY;
+    this.#kept = new LRUCache({
+      max: entriesMax,
+      ...(bytesMax === undefined || bytesOf === undefined
+        ? {}
+        : { maxSize: bytesMax, sizeCalculation: ({ value }) => Math.max(1, bytesOf(value)) }),
+    });
     this.#stops = [
       options.bus.subscribe((message) => {
         if (message.kind === options.kind) this.forget(cacheKey(message.tenant, message.id));
@@ -49,8 +62,10 @@ export class WarmCache<Value extends Kept> {
 
   /** The value when it is young enough, though we may have missed that it changed. */
   young(key: string): Value | undefined {
-    const value = this.#kept.get(key);
-    if (value === undefined) return undefined;
+    const kept = this.#kept.get(key);
+    if (kept === undefined || kept.uses >= this.#usesMax) return undefined;
+    kept.uses += 1;
+    const { value } = kept;
     const ageMs = this.#clock() - value.loadedMs;
     // A clock that was set back must not keep anything for longer: a value from the future is as good as none.
     return ageMs >= 0 && ageMs < this.#ageMsMax ? value : undefined;
@@ -62,7 +77,7 @@ export class WarmCache<Value extends Kept> {
     const settle = (): boolean => this.#loading.get(key) === load && this.#loading.delete(key);
     const load: Promise<Value> = read().then(
       (value) => {
-        if (settle()) this.#kept.set(key, value);
+        if (settle()) this.#kept.set(key, { value, uses: 0 });
         return value;
       },
       (error: unknown) => {

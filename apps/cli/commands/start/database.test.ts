@@ -102,7 +102,9 @@ test("a context key that others can read is a final failure with a way out, and 
 
 test("a host application's migrations run after Ringwall's own, once", async () => {
   const bank = fileURLToPath(new URL("../../../../examples/bank/migrations/index.ts", import.meta.url));
-  expect((await start([bank])).said.join()).toContain("migrated (application/0001_bank, application/0003_national_id)");
+  expect((await start([bank])).said.join()).toContain(
+    "migrated (application/0001_bank, application/0002_sealed_tables, application/0003_national_id)",
+  );
   await stop();
   expect((await start([bank])).said).toEqual([]);
 });

@@ -198,8 +198,12 @@ interface GuardedRoute {
 }
 
 const ANY_ID = "01890000-0000-7000-8000-000000000000";
-/** Open to all, because they are how somebody comes in or how a balancer looks. */
-const PUBLIC = /^\/(?:healthz|readyz)$|^\/v1\/(?:sign-in|bootstrap|openapi|invitations\/accept|recover)/;
+/**
+ * Open to all, because they are how somebody comes in or how a balancer looks; or not there at all over the network, which
+ * is another attack.
+ */
+const PUBLIC =
+  /^\/(?:healthz|readyz)$|^\/v1\/(?:sign-in|bootstrap|openapi|invitations\/accept|recover|erasure-replays)/;
 const KNOWN: readonly GuardedRoute[] = [
   { method: "GET", path: "/v1/session" },
   { method: "DELETE", path: "/v1/session" },

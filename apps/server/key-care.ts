@@ -1,0 +1,132 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import type { Ringwall, RingwallConfig } from "ringwall";
+import { createAuditKeyFile, fileErasureLedger, readAuditKeyFile } from "ringwall/adapters/files";
+import { postgresDatabase } from "ringwall/adapters/postgres";
+import { type Clock, type Database, type Logger, RingwallError } from "ringwall/core";
+import { createErasures, type Erasures, erasureSigner } from "ringwall/data/erasure";
+import {
+  createKeyAdministration,
+  createKeyScheduler,
+  type KeyAdministration,
+  type KeyScheduler,
+  type RotationParts,
+} from "ringwall/data/rotation";
+import type { ContextSigner } from "ringwall/data/tenants";
+import { type Runtime, targetOf } from "ringwall/supervised";
+
+const ROUND_MS = 30_000;
+const ROWS_PER_SECOND = 2_000;
+const CONNECTIONS_MAX = 6;
+
+/** Looks after the keys while the server runs. */
+export interface KeyCare {
+  readonly administration: KeyAdministration;
+  readonly erasures: Erasures;
+  readonly scheduler: KeyScheduler;
+  stop(): Promise<void>;
+}
+
+/** Connects as `ringwall_worker`, carries the erasure ledger out, then looks after keys in the background. */
+export async function startKeyCare(
+  runtime: Runtime,
+  config: RingwallConfig,
+  parts: {
+    readonly ringwall: Pick<Ringwall, "keys" | "recorder">;
+    readonly signer: ContextSigner;
+    readonly log: Logger;
+    readonly clock: Clock;
+  },
+): Promise<KeyCare> {
+  const { clock, log, ringwall, signer } = parts;
+  const target = await targetOf(runtime, config, "ringwall_worker");
+  const worker = postgresDatabase({ target, signer, clock, connectionsMax: CONNECTIONS_MAX });
+  try {
+    const erasures = createErasures({
+      worker,
+      recorder: ringwall.recorder,
+      ledger: await fileErasureLedger(config.data?.erasure.ledgerFile ?? ledgerFile(runtime.dataDir)),
+      signer: erasureSigner(await readAuditKeyFile(await keyFile(runtime, config))),
+      clock,
+      log,
+    });
+    await erasures.replay();
+    const rowsPerSecondMax = config.data?.rotation.rowsPerSecondMax ?? ROWS_PER_SECOND;
+    return runKeyCare({ worker, erasures, clock, log, rowsPerSecondMax, ...ringwall });
+  } catch (error) {
+    await worker.close();
+    throw error;
+  }
+}
+
+/** Keys, erasures and a scheduler over a worker's connections, which it takes over. */
+export function runKeyCare(parts: {
+  readonly worker: Database;
+  readonly erasures: Erasures;
+  readonly keys: Ringwall["keys"];
+  readonly recorder: Ringwall["recorder"];
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly rowsPerSecondMax: number;
+}): KeyCare {
+  const { erasures, log, rowsPerSecondMax, worker } = parts;
+  const ending = new AbortController();
+  const rotation: RotationParts = {
+    ...parts,
+    pace: async (rows) => {
+      ending.signal.throwIfAborted();
+      await delay((rows / rowsPerSecondMax) * 1_000, undefined, { signal: ending.signal });
+    },
+  };
+  let wake = (): void => {};
+  const scheduler = createKeyScheduler(rotation);
+  const administration = createKeyAdministration(rotation, () => wake());
+  const running = run();
+
+  async function run(): Promise<void> {
+    while (!ending.signal.aborted) {
+      // Woken while it works, it looks again at once.
+      const woken = new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+      try {
+        await scheduler.tick();
+      } catch (error) {
+        if (!ending.signal.aborted) log.error({ err: error }, "a round of looking after the keys failed");
+      }
+      const pause = new AbortController();
+      const ended = AbortSignal.any([ending.signal, pause.signal]);
+      await Promise.race([woken, delay(ROUND_MS, undefined, { signal: ended, ref: false }).catch(() => {})]);
+      pause.abort();
+    }
+  }
+
+  return {
+    administration,
+    erasures,
+    scheduler,
+    async stop() {
+      ending.abort(new Error("the server ends"));
+      await running;
+      await worker.close();
+    },
+  };
+}
+
+/** Where the ledger is unless the configuration says otherwise: beside the database's folder and not in it. */
+function ledgerFile(dataDir: string): string {
+  return join(dataDir, "erasures", "erasures.jsonl");
+}
+
+/** The signing key's file. Development makes one; production names its own, or keeps the one of the data directory. */
+async function keyFile(runtime: Runtime, config: RingwallConfig): Promise<string> {
+  const named = config.data?.erasure.signingKey;
+  if (named?.startsWith("file:") === true) return named.slice("file:".length);
+  if (named !== undefined) {
+    throw new RingwallError("config.invalid", { message: "data.erasure.signingKey must name a file: file:/path" });
+  }
+  const file = join(runtime.dataDir, "secrets", "erasure.key");
+  if (!existsSync(file)) await createAuditKeyFile(file);
+  return file;
+}

@@ -1,0 +1,43 @@
+import { type Kysely, sql } from "kysely";
+
+/** Where a host application's table keeps its row keys. */
+export interface RegisteredTable {
+  /** With its schema, as in `bank.customer`; `tenant_id` comes first in its primary key, the row's id second. */
+  readonly table: string;
+  /** The name that fields of the table are sealed with, when it is not the table's own. */
+  readonly place?: string;
+  /** The column of the row's id, whose text is what rows are sealed with. */
+  readonly row: string;
+  /** The column of the row key's record. Its checks must let 98 zero bytes in: that is what an erased row holds. */
+  readonly rowKey: string;
+  /** The column that names the user whose data the row holds, when it is one person's. */
+  readonly person?: string;
+}
+
+/**
+ * Lets Ringwall's worker wrap a table's row keys anew and erase them: one tenant at a time, behind the tenant's wall, by
+ * the columns named here and no other.
+ *
+ * @example await registerSealedTable(db, { table: "bank.customer", row: "customer_id", rowKey: "row_key" });
+ */
+export async function registerSealedTable(db: Kysely<unknown>, sealed: RegisteredTable): Promise<void> {
+  const { person, place = sealed.table, row, rowKey } = sealed;
+  const [schema = "", name = ""] = sealed.table.split(".");
+  const table = sql.id(schema, name);
+  const columns = ["tenant_id", row, rowKey, ...(person === undefined ? [] : [person])].map((column) => sql.id(column));
+  await sql`grant usage on schema ${sql.id(schema)} to ringwall_worker`.execute(db);
+  await sql`create policy ringwall_worker on ${table} for all to ringwall_worker using (true) with check (true)`.execute(
+    db,
+  );
+  await sql`grant select (${sql.join(columns)}), update (${sql.id(rowKey)}) on ${table} to ringwall_worker`.execute(db);
+  await sql`
+    insert into ringwall.sealed_table (place, table_schema, table_name, row_column, key_column, person_column)
+    values (${place}, ${schema}, ${name}, ${row}, ${rowKey}, ${person ?? null})`.execute(db);
+}
+
+/** Takes back what `registerSealedTable` did for a table, so that its row keys' column can be dropped. */
+export async function unregisterSealedTable(db: Kysely<unknown>, name: string): Promise<void> {
+  const [schema = "", bare = ""] = name.split(".");
+  await sql`delete from ringwall.sealed_table where table_schema = ${schema} and table_name = ${bare}`.execute(db);
+  await sql`drop policy if exists ringwall_worker on ${sql.id(schema, bare)}`.execute(db);
+}
