@@ -178,7 +178,15 @@ class Postgres implements PostgresDatabase {
         if (member !== undefined) this.#pool.release(member);
       }
     }
-    for (const { step, done, failed } of reads) this.#alone(tenant, step.statement, step.values).then(done, failed);
+    for (const read of reads) void this.#byItself(tenant, read);
+  }
+
+  async #byItself(tenant: TenantId, { step, done, failed }: WaitingRead): Promise<void> {
+    try {
+      done(await this.#alone(tenant, step.statement, step.values));
+    } catch (error) {
+      failed(error);
+    }
   }
 
   #isRead({ name, text }: Pick<Statement, "name" | "text">): boolean {
