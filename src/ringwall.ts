@@ -174,7 +174,7 @@ export async function createRingwall(config: RingwallConfig, parts: RingwallPart
   return {
     database,
     keys,
-    fields: createFields({ keys }),
+    fields: createFields({ keys, recorder }),
     secrets,
     recorder,
     audit: createAuditReader({ database, seal, recorder }),

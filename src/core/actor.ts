@@ -40,6 +40,7 @@ export type SystemCapability =
   | "identity.bootstrap"
   | "identity.sign_in"
   | "keys.manage"
+  | "fields.open"
   | "secrets.read"
   | "secrets.write"
   | "secrets.rotate"

@@ -31,6 +31,7 @@ export const AUDIT_ACTIONS = [
   "access.denied",
   "key.created",
   "key.rotated",
+  "field.refused",
   "secret.created",
   "secret.changed",
   "secret.read",

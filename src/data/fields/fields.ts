@@ -1,10 +1,11 @@
 import { LRUCache } from "lru-cache";
-import { type ErrorDetail, RingwallError, type TenantId } from "../../core/index.ts";
+import { type AuditEvent, type Recorder, RingwallError, type SystemActor, type TenantId } from "../../core/index.ts";
 import {
   decryptFailed,
   type Keys,
   mintRowKey,
   openRowKey,
+  ROW_KEY_BYTES,
   type RowKey,
   type RowPlace,
   rowKeyVersion,
@@ -52,23 +53,52 @@ export interface SealedRow<Column extends string> {
 // Unwrapping a row key costs as much as opening two fields, and a page shows the same rows again. About 1 KiB each.
 const ROW_KEYS_MAX = 8_192;
 
+// The version of the wrapping key in a record: see row-key.ts of the keys.
+const KEY_VERSION_AT = 2;
+// A table, a column or a UUID is shorter; an entry of the audit holds no more of a longer one.
+const NAME_CHARS_MAX = 64;
+const OPENER: SystemActor = { type: "system", capability: "fields.open" };
+
 /**
  * Sealed fields over a key tree.
  * @param options.rowKeysMax - How many unwrapped row keys to keep; 0 keeps none.
+ * @param options.recorder - Told of every value that could not be opened, as `field.refused`.
  */
-export function createFields(options: { readonly keys: Keys; readonly rowKeysMax?: number }): Fields {
+export function createFields(options: {
+  readonly keys: Keys;
+  readonly rowKeysMax?: number;
+  readonly recorder?: Recorder;
+}): Fields {
   const { keys } = options;
   const rowKeys = new RowKeyCache(options.rowKeysMax ?? ROW_KEYS_MAX);
 
-  /** Runs `use` with the row's key, at once when the tenant key is warm. */
+  /**
+   * Every failure to open ends here, whatever it was: one error that names the place and not the reason, and one
+   * note for the audit. What is not a failure to open goes on as it is.
+   */
+  function refuse(error: unknown, tenant: TenantId, place: StoredRow, { column }: ColumnName): never {
+    if (!(error instanceof RingwallError) || error.code !== "keys.decrypt_failed") throw error;
+    const found = refusal(tenant, place, column);
+    options.recorder?.note(auditEvent(found));
+    throw decryptFailed({ ...found });
+  }
+
+  /** Runs `use` with the row's key, at once when the tenant key is warm. `at` names the column that is being opened. */
   function withRowKey<Result>(
     tenant: TenantId,
     place: StoredRow,
+    at: ColumnName,
     use: (rowKey: RowKey) => Result,
   ): Result | Promise<Result> {
-    const kek = located(tenant, place, () => keys.version(tenant, "data", rowKeyVersion(place.rowKey)));
-    const run = (loaded: TenantKey): Result => located(tenant, place, () => use(rowKeys.open(loaded, place)));
-    return kek instanceof TenantKey ? run(kek) : kek.then(run);
+    try {
+      const kek = keys.version(tenant, "data", rowKeyVersion(place.rowKey));
+      if (kek instanceof TenantKey) return use(rowKeys.open(kek, place));
+      return kek
+        .then((loaded) => use(rowKeys.open(loaded, place)))
+        .catch((error: unknown) => refuse(error, tenant, place, at));
+    } catch (error) {
+      return refuse(error, tenant, place, at);
+    }
   }
 
   return {
@@ -83,12 +113,18 @@ export function createFields(options: { readonly keys: Keys; readonly rowKeysMax
       return kek instanceof TenantKey ? seal(kek) : kek.then(seal);
     },
     openRow(tenant, input) {
-      return withRowKey(tenant, input, (rowKey) =>
-        mapColumns(input.sealed, (column, sealed: Buffer) => openField(rowKey, column, sealed)),
+      const at = { column: "" };
+      return withRowKey(tenant, input, at, (rowKey) =>
+        mapColumns(input.sealed, (column, sealed: Buffer) => {
+          at.column = column;
+          return openField(rowKey, column, sealed);
+        }),
       );
     },
-    seal: (tenant, place, value) => withRowKey(tenant, place, (rowKey) => sealField(rowKey, place.column, value)),
-    open: (tenant, place, sealed) => withRowKey(tenant, place, (rowKey) => openField(rowKey, place.column, sealed)),
+    seal: (tenant, place, value) =>
+      withRowKey(tenant, place, place, (rowKey) => sealField(rowKey, place.column, value)),
+    open: (tenant, place, sealed) =>
+      withRowKey(tenant, place, place, (rowKey) => openField(rowKey, place.column, sealed)),
   };
 }
 
@@ -122,15 +158,37 @@ function cacheName(kek: TenantKey, place: RowPlace, record: Buffer): string {
   return `${kek.tenant}/${record.toString("latin1")}${String(place.table.length)}/${place.table}${place.row}`;
 }
 
-/** Adds the place to the opaque error, for the operator's log: which rows, and never the reason. */
-function located<Result>(tenant: TenantId, place: RowPlace, work: () => Result): Result {
-  try {
-    return work();
-  } catch (error) {
-    if (!(error instanceof RingwallError) || error.code !== "keys.decrypt_failed") throw error;
-    const detail: ErrorDetail = { tenant, table: place.table, row: place.row };
-    throw decryptFailed(detail);
-  }
+interface ColumnName {
+  readonly column: string;
+}
+
+/** Where opening failed, for the log and the audit: which tenant, row and column, and never the reason. */
+interface RefusedPlace extends RowPlace {
+  readonly tenant: TenantId;
+  readonly column: string;
+  /** The version of the tenant's key that the record names; 0 when it is no record. */
+  readonly keyVersion: number;
+}
+
+function refusal(tenant: TenantId, place: StoredRow, column: string): RefusedPlace {
+  const keyVersion = place.rowKey.length === ROW_KEY_BYTES ? place.rowKey.readUInt32BE(KEY_VERSION_AT) : 0;
+  return { tenant, table: place.table, row: place.row, column, keyVersion };
+}
+
+function auditEvent({ tenant, table, row, column, keyVersion }: RefusedPlace): AuditEvent {
+  return {
+    action: "field.refused",
+    outcome: "error",
+    tenant,
+    actor: OPENER,
+    targets: [{ type: short(table), id: short(row) }],
+    facts: { column: short(column), keyVersion },
+  };
+}
+
+/** Names that a caller may have from outside: what an entry holds of them is bounded. */
+function short(name: string): string {
+  return name.slice(0, NAME_CHARS_MAX).toWellFormed();
 }
 
 function mapColumns<Column extends string, From, To>(
