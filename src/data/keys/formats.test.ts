@@ -2,7 +2,7 @@ import { createSecretKey } from "node:crypto";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { randomBytes, tenantId } from "../../core/index.ts";
-import { damage } from "../../testing/damage.ts";
+import { damage } from "../../testing/sealing/damage.ts";
 import { testKeys } from "../../testing/keys.ts";
 import { expand, saltedPair } from "./derive.ts";
 import { box, unbox } from "./envelope.ts";
