@@ -138,7 +138,9 @@ export async function createRingwall(config: RingwallConfig, parts: RingwallPart
   const cacheSeconds = config.data?.cacheSeconds ?? 300;
   // Audit seals with the keys, and the keys report to audit: whoever comes first asks for the other when needed.
   const late: { recorder?: Recorder } = {};
+  const held: { master?: MasterKey } = {};
   const keys = await openKeys().catch(async (error: unknown) => {
+    await held.master?.close?.();
     await connections.close();
     throw error;
   });
@@ -168,6 +170,7 @@ export async function createRingwall(config: RingwallConfig, parts: RingwallPart
   async function openKeys(): Promise<Keys> {
     const store = databaseKeyStore({ own: connections.ofKeys, database, recorder: () => late.recorder });
     const master = await parts.openMaster((await recordedMasterId(store)) === undefined);
+    held.master = master;
     return await createKeys({ master, store, bus, clock, cacheSeconds });
   }
 
@@ -189,6 +192,7 @@ export async function createRingwall(config: RingwallConfig, parts: RingwallPart
         await recorder.close();
       } finally {
         keys.close();
+        await held.master?.close?.();
         await connections.close();
       }
     },

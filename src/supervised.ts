@@ -14,7 +14,10 @@ import { writeSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
+import { awsKmsMaster } from "./adapters/aws/index.ts";
 import { openMasterKeyFile, readPrivateFile } from "./adapters/files/index.ts";
+import { transitMaster } from "./adapters/openbao/index.ts";
+import { pkcs11Master } from "./adapters/pkcs11/index.ts";
 import { configuredTarget, type Target } from "./adapters/postgres/index.ts";
 import { connectRedis } from "./adapters/redis/index.ts";
 import {
@@ -24,6 +27,7 @@ import {
   PlainSecret,
   parseConfig,
   RingwallError,
+  unreachable,
 } from "./core/index.ts";
 import type { MasterKey } from "./data/keys/index.ts";
 import { type ContextSigner, contextSigner } from "./data/tenants/index.ts";
@@ -111,21 +115,58 @@ export async function readSigner(runtime: Runtime): Promise<ContextSigner> {
   return contextSigner({ kid: text.slice(0, colon), key: Buffer.from(text.slice(colon + 1), "base64url") });
 }
 
-/** Opens the configured master key, or the software one of the data directory. */
-export function masterOpener(
-  runtime: Runtime,
-  { data, mode }: RingwallConfig,
-): (mayCreate: boolean) => Promise<MasterKey> {
-  const masterKey = data?.masterKey;
-  const file = masterKey?.file ?? join(runtime.dataDir, "secrets", "master.key");
-  return (mayCreate) =>
-    openMasterKeyFile({
-      file,
-      mode,
-      allowInProduction: masterKey?.allowInProduction ?? false,
-      mayCreate,
-      ...(runtime.uid === undefined ? {} : { uid: runtime.uid }),
-    });
+/**
+ * Opens the configured master key, or the software one of the data directory. Only that one is ever made here: the
+ * others are made where they live, by who is allowed to.
+ */
+export function masterOpener(runtime: Pick<Runtime, "dataDir" | "uid">, { data, mode }: RingwallConfig): MasterOpener {
+  const { uid } = runtime;
+  const config = data?.masterKey ?? {
+    kind: "software",
+    file: join(runtime.dataDir, "secrets", "master.key"),
+    allowInProduction: false,
+  };
+  const secret = (field: string, reference: string) => async () =>
+    await readReference(`data.masterKey.${field}`, reference, uid);
+  switch (config.kind) {
+    case "software": {
+      const { file, allowInProduction } = config;
+      return async (mayCreate) =>
+        await openMasterKeyFile({ file, mode, allowInProduction, mayCreate, ...(uid === undefined ? {} : { uid }) });
+    }
+    case "pkcs11":
+      return async () => await pkcs11Master({ ...config, pin: secret("pin", config.pin) });
+    case "aws-kms": {
+      const { credentials } = config;
+      if (credentials === undefined) return async () => await awsKmsMaster({ ...config, credentials: undefined });
+      const secretAccessKey = secret("credentials.secretAccessKey", credentials.secretAccessKey);
+      return async () =>
+        await awsKmsMaster({ ...config, credentials: { accessKeyId: credentials.accessKeyId, secretAccessKey } });
+    }
+    case "transit":
+      return async () =>
+        await transitMaster({
+          ...config,
+          ca: config.caFile === undefined ? undefined : await readAuthorities("data.masterKey.caFile", config.caFile),
+          credential:
+            config.credential.kind === "token"
+              ? { kind: "token", token: secret("credential.token", config.credential.token) }
+              : { ...config.credential, secretId: secret("credential.secretId", config.credential.secretId) },
+        });
+    default:
+      return unreachable(config);
+  }
+}
+
+/** Opens the master key. A new one may be made only for a database that has no keys yet. */
+export type MasterOpener = (mayCreate: boolean) => Promise<MasterKey>;
+
+/** What opens the store cannot be in it. */
+async function readReference(field: string, reference: string, uid: number | undefined): Promise<PlainSecret> {
+  if (!reference.startsWith("file:")) {
+    throw new RingwallError("config.invalid", { message: `${field} must be a file: reference` });
+  }
+  return await readSecret(reference.slice("file:".length), uid);
 }
 
 /** The counters that the configuration names; close them after everything that counts. */
@@ -151,17 +192,17 @@ export async function openCounters(
   const connection = await connectRedis({
     config: counters,
     password: reference === undefined ? undefined : await readSecret(reference.slice("file:".length), uid),
-    ca: caFile === undefined ? undefined : await readAuthorities(caFile),
+    ca: caFile === undefined ? undefined : await readAuthorities("counters.caFile", caFile),
     logger: log,
   });
   return connection;
 }
 
-async function readAuthorities(path: string): Promise<string> {
+async function readAuthorities(field: string, path: string): Promise<string> {
   try {
     return await readFile(path, "utf8");
   } catch (cause) {
-    throw new RingwallError("config.invalid", { message: `counters.caFile: ${path} cannot be read`, cause });
+    throw new RingwallError("config.invalid", { message: `${field}: ${path} cannot be read`, cause });
   }
 }
 

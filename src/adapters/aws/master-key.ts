@@ -25,6 +25,7 @@ const PLAINTEXT_BYTES_MAX = 4_096;
 const CIPHERTEXT_BYTES_MAX = 6_144;
 const ANSWER_MS_MAX = 5_000;
 const TRIES_MAX = 2;
+const PROBE = Buffer.from([1]);
 const KEY_SPEC = "SYMMETRIC_DEFAULT";
 // A word of the context that shows as it is in CloudTrail and in conditions of a key policy; others are bound unseen.
 const LEGIBLE = /^[A-Za-z0-9_./-]{1,128}$/;
@@ -32,6 +33,8 @@ const WORDS_SHOWN_MAX = 8;
 
 // What says that the ciphertext is not this key's in this context. Everything else is the service's fault or the policy's.
 const NOT_OURS: ReadonlySet<string> = new Set(["InvalidCiphertextException", "IncorrectKeyException"]);
+// What may be the ciphertext's fault, which names its key inside, or the policy's: only a probe tells them apart.
+const UNCLEAR: ReadonlySet<string> = new Set(["AccessDeniedException", "NotFoundException"]);
 const NO_KEY: ReadonlySet<string> = new Set(["NotFoundException", "InvalidArnException", "ValidationException"]);
 
 /**
@@ -98,7 +101,25 @@ class AwsKmsMaster implements MasterKey {
     if (wrapped[0] !== VERSION || wrapped[1] !== SUITE) throw decryptFailed();
     // The key is named, so that no other key that this identity may use opens anything for us.
     const command = new this.#kms.DecryptCommand({ ...this.#place(context), CiphertextBlob: blob });
-    return clearOf(await send(this.#client, command));
+    try {
+      return clearOf(await send(this.#client, command));
+    } catch (error) {
+      if (!(error instanceof RingwallError) || !UNCLEAR.has(String(error.detail["reason"]))) throw error;
+      await this.#probe(error);
+      throw decryptFailed();
+    }
+  }
+
+  /** Passes when the key opens something fresh of its own; else `error` stands. */
+  async #probe(error: RingwallError): Promise<void> {
+    const place = this.#place(["rw/probe/v1"]);
+    try {
+      const sealed = await send(this.#client, new this.#kms.EncryptCommand({ ...place, Plaintext: PROBE }));
+      const command = new this.#kms.DecryptCommand({ ...place, CiphertextBlob: sealed.CiphertextBlob });
+      await send(this.#client, command);
+    } catch {
+      throw error;
+    }
   }
 
   async generate(context: readonly string[]): Promise<{ plaintext: Buffer; wrapped: Buffer }> {
