@@ -5,10 +5,11 @@
  * @module
  */
 import { parseArgs } from "node:util";
+import { keysArea } from "./keys/index.ts";
 import { type BenchArea, resultTable } from "./result.ts";
 import { taxArea } from "./tax/index.ts";
 
-const AREAS: Readonly<Record<string, BenchArea>> = { tax: taxArea };
+const AREAS: Readonly<Record<string, BenchArea>> = { keys: keysArea, tax: taxArea };
 const USAGE = "usage: npm run bench -- AREA [--json] [--seconds N] [--rounds N]";
 
 interface Call {
