@@ -5,7 +5,8 @@
  * of 64 bytes, not a network. Rounds are interleaved, each contestant gets an equal share of each round, and a figure is
  * the median over rounds. What a contestant seals is opened and compared in every step; one wrong byte fails the run.
  *
- * The peers protect less or other things than we do: raw AES-256-GCM binds nothing and keeps no key, `@47ng/cloak` has
+ * Of ours, `field` seals and opens under a row key that is kept, as on a page that shows a row again; `row` draws, wraps
+ * and commits to a fresh row key each time, and opens while that key is still kept. The peers protect less or other things than we do: raw AES-256-GCM binds nothing and keeps no key, `@47ng/cloak` has
  * one key and no associated data, the AWS Encryption SDK makes a data key for each message (and, with its default suite,
  * signs it).
  *

@@ -78,14 +78,11 @@ export async function startOpenBao(binary: string): Promise<TestOpenBao> {
   const [share] = made["keys_base64"] as string[];
   const unseal = async (): Promise<void> => {
     await call("POST", "sys/unseal", { key: share });
-    // Unsealed, it takes a moment to become the active node: until then it answers 5xx.
+    // Unsealed, it takes a moment to become the active node, and answers no sign-in until then.
     for (let left = 100; left > 0; left -= 1) {
-      try {
-        await call("GET", "sys/mounts", undefined, rootToken);
-        return;
-      } catch {
-        await wait(POLL_MS);
-      }
+      const health = await call("GET", "sys/health").catch(() => ({}) as Record<string, unknown>);
+      if (health["sealed"] === false && health["standby"] === false) return;
+      await wait(POLL_MS);
     }
     throw new Error("OpenBao did not become active");
   };
