@@ -137,11 +137,9 @@ export async function createRingwall(config: RingwallConfig, parts: RingwallPart
   const { database, bus } = connections;
   const cacheSeconds = config.data?.cacheSeconds ?? 300;
   // Audit seals with the keys, and the keys report to audit: whoever comes first asks for the other when needed.
-  const late: { recorder?: Recorder } = {};
-  const held: { master?: MasterKey } = {};
+  const late: { recorder?: Recorder; master?: MasterKey } = {};
   const keys = await openKeys().catch(async (error: unknown) => {
-    await held.master?.close?.();
-    await connections.close();
+    await closeBehind(late.master, connections);
     throw error;
   });
   const seal = detailSealer(keys);
@@ -170,7 +168,7 @@ export async function createRingwall(config: RingwallConfig, parts: RingwallPart
   async function openKeys(): Promise<Keys> {
     const store = databaseKeyStore({ own: connections.ofKeys, database, recorder: () => late.recorder });
     const master = await parts.openMaster((await recordedMasterId(store)) === undefined);
-    held.master = master;
+    late.master = master;
     return await createKeys({ master, store, bus, clock, cacheSeconds });
   }
 
@@ -192,11 +190,16 @@ export async function createRingwall(config: RingwallConfig, parts: RingwallPart
         await recorder.close();
       } finally {
         keys.close();
-        await held.master?.close?.();
-        await connections.close();
+        await closeBehind(late.master, connections);
       }
     },
   };
+}
+
+/** What every key and every row hangs on goes last. */
+async function closeBehind(master: MasterKey | undefined, connections: Connections): Promise<void> {
+  await master?.close?.();
+  await connections.close();
 }
 
 /** Fails closed: what was to be counted for all nodes is never counted for one. */

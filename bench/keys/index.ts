@@ -14,7 +14,7 @@
  */
 import type { BenchArea, BenchOptions, BenchResult } from "../result.ts";
 import { compare, median } from "../result.ts";
-import { CONTESTANTS, type Contestant, type Work } from "./contestants.ts";
+import { type Contestant, OURS, PEERS, type Work } from "./contestants.ts";
 
 const WARM_UP_STEPS = 2_000;
 // Asked of the clock once in so many steps, so that reading it is no part of the figure.
@@ -40,7 +40,7 @@ async function rate(work: Work, ms: number): Promise<number> {
 
 async function run({ seconds, rounds, signal, progress }: BenchOptions): Promise<readonly BenchResult[]> {
   const started = await Promise.all(
-    CONTESTANTS.map(async (contestant) => ({ contestant, works: await contestant.start() })),
+    [OURS, ...PEERS].map(async (contestant) => ({ contestant, works: await contestant.start() })),
   );
   const measured = new Map<string, number[]>();
   const keyOf = (contestant: Contestant, kind: Kind): string => `${contestant.name}/${kind}`;
@@ -67,18 +67,8 @@ async function run({ seconds, rounds, signal, progress }: BenchOptions): Promise
   }
   const note = `64 bytes, seal and open; ${rounds} rounds of ${seconds} s, median`;
   const figure = (contestant: Contestant, kind: Kind): number => median(measured.get(keyOf(contestant, kind)) ?? []);
-  const [ours, ...peers] = CONTESTANTS;
   return KINDS.flatMap((kind) =>
-    peers.map((peer) =>
-      compare(
-        `keys.${kind}`,
-        "op/s",
-        ours === undefined ? undefined : figure(ours, kind),
-        peer.name,
-        figure(peer, kind),
-        note,
-      ),
-    ),
+    PEERS.map((peer) => compare(`keys.${kind}`, "op/s", figure(OURS, kind), peer.name, figure(peer, kind), note)),
   );
 }
 

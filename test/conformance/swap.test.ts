@@ -3,9 +3,9 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { RingwallError, type TenantId, tenantId } from "../../src/core/index.ts";
 import { createFields, FIELD_OVERHEAD_BYTES, type Fields } from "../../src/data/fields/index.ts";
 import { ROW_KEY_BYTES } from "../../src/data/keys/index.ts";
-import { damage, flipped, reencoded } from "../../src/testing/sealing/damage.ts";
 import { type MemoryKeyStore, testKeys } from "../../src/testing/keys.ts";
 import { type ListeningRecorder, listeningRecorder } from "../../src/testing/recorder.ts";
+import { damage, flipped, reencoded } from "../../src/testing/sealing/damage.ts";
 
 const TENANTS = ["alpha-bank", "beta-bank", "alpha-bank-2", "platform-test"].map(tenantId);
 // Names that run into each other when they are joined without lengths.

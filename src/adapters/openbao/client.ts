@@ -26,7 +26,7 @@ const OK = 200;
 /** Calls with a token, and gets a new one once when the server no longer takes it. */
 export class Client {
   readonly #options: ClientOptions;
-  #token: PromiseLike<string> | undefined;
+  #signedIn: PromiseLike<string> | undefined;
 
   constructor(options: ClientOptions) {
     this.#options = options;
@@ -37,7 +37,7 @@ export class Client {
     let answer = await this.#send(call);
     if (answer.status === FORBIDDEN) {
       // Tokens run out and are revoked; a policy that forbids stays as it is, and is told apart by trying once more.
-      this.#token = undefined;
+      this.#signedIn = undefined;
       answer = await this.#send(call);
     }
     if (answer.status !== OK && answer.status !== BAD_REQUEST) throw unavailable(`status ${answer.status}`);
@@ -46,18 +46,18 @@ export class Client {
 
   /** Forgets the token. */
   close(): void {
-    this.#token = undefined;
+    this.#signedIn = undefined;
   }
 
   async #send(call: Omit<HttpCall, "headers">): Promise<HttpAnswer> {
-    this.#token ??= this.#signIn();
-    const signing = this.#token;
+    this.#signedIn ??= this.#signIn();
+    const signing = this.#signedIn;
     try {
       const headers = { ...this.#headers(), "x-vault-token": await signing };
       return await callServer(this.#options, { ...call, headers });
     } catch (error) {
       // A sign-in that failed is tried anew by the next call.
-      if (this.#token === signing) this.#token = undefined;
+      if (this.#signedIn === signing) this.#signedIn = undefined;
       throw error;
     }
   }

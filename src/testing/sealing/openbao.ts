@@ -80,7 +80,7 @@ export async function startOpenBao(binary: string): Promise<TestOpenBao> {
     await call("POST", "sys/unseal", { key: share });
     // Unsealed, it takes a moment to become the active node, and answers no sign-in until then.
     for (let left = 100; left > 0; left -= 1) {
-      const health = await call("GET", "sys/health").catch(() => ({}) as Record<string, unknown>);
+      const health = await call("GET", "sys/health").catch((): Record<string, unknown> => ({}));
       if (health["sealed"] === false && health["standby"] === false) return;
       await wait(POLL_MS);
     }
