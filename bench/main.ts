@@ -5,11 +5,16 @@
  * @module
  */
 import { parseArgs } from "node:util";
+import { keysArea } from "./keys/index.ts";
 import { type BenchArea, resultTable } from "./result.ts";
 import { rotationArea } from "./rotation/index.ts";
 import { taxArea } from "./tax/index.ts";
 
-const AREAS: Readonly<Record<string, BenchArea>> = { rotation: rotationArea, tax: taxArea };
+const AREAS: Readonly<Record<string, BenchArea>> = {
+  keys: keysArea,
+  rotation: rotationArea,
+  tax: taxArea,
+};
 const USAGE = "usage: npm run bench -- AREA [--json] [--seconds N] [--rounds N]";
 
 interface Call {

@@ -139,9 +139,9 @@ export async function createRingwall(config: RingwallConfig, parts: RingwallPart
   const { database, bus } = connections;
   const cacheSeconds = config.data?.cacheSeconds ?? 300;
   // Audit seals with the keys, and the keys report to audit: whoever comes first asks for the other when needed.
-  const late: { recorder?: Recorder } = {};
+  const late: { recorder?: Recorder; readonly masters: MasterKey[] } = { masters: [] };
   const keys = await openKeys().catch(async (error: unknown) => {
-    await connections.close();
+    await closeBehind(late.masters, connections);
     throw error;
   });
   const seal = detailSealer(keys);
@@ -170,14 +170,16 @@ export async function createRingwall(config: RingwallConfig, parts: RingwallPart
   async function openKeys(): Promise<Keys> {
     const store = databaseKeyStore({ own: connections.ofKeys, database, recorder: () => late.recorder });
     const master = await parts.openMaster((await recordedMasterId(store)) === undefined);
+    late.masters.push(master);
     const previousMasters = (await parts.openPreviousMasters?.()) ?? [];
+    late.masters.push(...previousMasters);
     return await createKeys({ master, previousMasters, store, bus, clock, cacheSeconds });
   }
 
   return {
     database,
     keys,
-    fields: createFields({ keys }),
+    fields: createFields({ keys, recorder }),
     secrets,
     recorder,
     audit: createAuditReader({ database, seal, recorder }),
@@ -192,10 +194,16 @@ export async function createRingwall(config: RingwallConfig, parts: RingwallPart
         await recorder.close();
       } finally {
         keys.close();
-        await connections.close();
+        await closeBehind(late.masters, connections);
       }
     },
   };
+}
+
+/** What every key and every row hangs on goes last. */
+async function closeBehind(masters: readonly MasterKey[], connections: Connections): Promise<void> {
+  for (const master of masters) await master.close?.();
+  await connections.close();
 }
 
 /** Fails closed: what was to be counted for all nodes is never counted for one. */

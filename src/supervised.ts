@@ -14,18 +14,23 @@ import { writeSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
+import { awsKmsMaster } from "./adapters/aws/index.ts";
 import { openMasterKeyFile, readPrivateFile } from "./adapters/files/index.ts";
+import { transitMaster } from "./adapters/openbao/index.ts";
+import { pkcs11Master } from "./adapters/pkcs11/index.ts";
 import { configuredTarget, type Target } from "./adapters/postgres/index.ts";
 import { connectRedis } from "./adapters/redis/index.ts";
 import {
   type CounterStore,
   type ErrorCode,
   type Logger,
+  type Mode,
   PlainSecret,
   parseConfig,
   RingwallError,
+  unreachable,
 } from "./core/index.ts";
-import type { MasterKey } from "./data/keys/index.ts";
+import type { MasterKey, MasterKeyConfig } from "./data/keys/index.ts";
 import { type ContextSigner, contextSigner } from "./data/tenants/index.ts";
 import type { LineJoining } from "./perimeter/index.ts";
 import { RingwallConfig } from "./ringwall.ts";
@@ -112,32 +117,82 @@ export async function readSigner(runtime: Runtime): Promise<ContextSigner> {
   return contextSigner({ kid: text.slice(0, colon), key: Buffer.from(text.slice(colon + 1), "base64url") });
 }
 
-/** Opens the configured master key, or the software one of the data directory. */
-export function masterOpener(
-  runtime: Runtime,
-  { data, mode }: RingwallConfig,
-): (mayCreate: boolean) => Promise<MasterKey> {
-  const masterKey = data?.masterKey;
-  const file = masterKey?.file ?? join(runtime.dataDir, "secrets", "master.key");
-  return (mayCreate) =>
-    openMasterKeyFile({
-      file,
-      mode,
-      allowInProduction: masterKey?.allowInProduction ?? false,
-      mayCreate,
-      ...(runtime.uid === undefined ? {} : { uid: runtime.uid }),
-    });
+/**
+ * Opens the configured master key, or the software one of the data directory. Only that one is ever made here: the
+ * others are made where they live, by who is allowed to.
+ */
+export function masterOpener(runtime: Pick<Runtime, "dataDir" | "uid">, { data, mode }: RingwallConfig): MasterOpener {
+  const config = data?.masterKey ?? {
+    kind: "software",
+    file: join(runtime.dataDir, "secrets", "master.key"),
+    allowInProduction: false,
+  };
+  return openerOf(config, "data.masterKey", { mode, uid: runtime.uid });
+}
+
+/** @param field - Where the configuration names the key, for errors. */
+function openerOf(
+  config: MasterKeyConfig,
+  field: string,
+  { mode, uid }: { readonly mode: Mode; readonly uid: number | undefined },
+): MasterOpener {
+  const secret = (name: string, reference: string) => async () =>
+    await readReference(`${field}.${name}`, reference, uid);
+  switch (config.kind) {
+    case "software": {
+      const { file, allowInProduction } = config;
+      return async (mayCreate) =>
+        await openMasterKeyFile({ file, mode, allowInProduction, mayCreate, ...(uid === undefined ? {} : { uid }) });
+    }
+    case "pkcs11":
+      return async () => await pkcs11Master({ ...config, pin: secret("pin", config.pin) });
+    case "aws-kms": {
+      const { credentials } = config;
+      if (credentials === undefined) return async () => await awsKmsMaster({ ...config, credentials: undefined });
+      const secretAccessKey = secret("credentials.secretAccessKey", credentials.secretAccessKey);
+      return async () =>
+        await awsKmsMaster({ ...config, credentials: { accessKeyId: credentials.accessKeyId, secretAccessKey } });
+    }
+    case "transit":
+      return async () =>
+        await transitMaster({
+          ...config,
+          ca: config.caFile === undefined ? undefined : await readAuthorities(`${field}.caFile`, config.caFile),
+          credential:
+            config.credential.kind === "token"
+              ? { kind: "token", token: secret("credential.token", config.credential.token) }
+              : { ...config.credential, secretId: secret("credential.secretId", config.credential.secretId) },
+        });
+    default:
+      return unreachable(config);
+  }
+}
+
+/** Opens the master key. A new one may be made only for a database that has no keys yet. */
+export type MasterOpener = (mayCreate: boolean) => Promise<MasterKey>;
+
+/** What opens the store cannot be in it. */
+async function readReference(field: string, reference: string, uid: number | undefined): Promise<PlainSecret> {
+  if (!reference.startsWith("file:")) {
+    throw new RingwallError("config.invalid", { message: `${field} must be a file: reference` });
+  }
+  return await readSecret(reference.slice("file:".length), uid);
 }
 
 /** Opens the master keys that were in use before; none of them is made when it is missing. */
 export function previousMastersOpener(runtime: Runtime, { data, mode }: RingwallConfig): () => Promise<MasterKey[]> {
   return async () => {
     const opened: MasterKey[] = [];
-    for (const { allowInProduction, file } of data?.previousMasterKeys ?? []) {
-      const uid = runtime.uid === undefined ? {} : { uid: runtime.uid };
-      opened.push(await openMasterKeyFile({ file, mode, allowInProduction, mayCreate: false, ...uid }));
+    try {
+      for (const [nth, config] of (data?.previousMasterKeys ?? []).entries()) {
+        const open = openerOf(config, `data.previousMasterKeys[${String(nth)}]`, { mode, uid: runtime.uid });
+        opened.push(await open(false));
+      }
+      return opened;
+    } catch (error) {
+      for (const master of opened) await master.close?.();
+      throw error;
     }
-    return opened;
   };
 }
 
@@ -164,17 +219,17 @@ export async function openCounters(
   const connection = await connectRedis({
     config: counters,
     password: reference === undefined ? undefined : await readSecret(reference.slice("file:".length), uid),
-    ca: caFile === undefined ? undefined : await readAuthorities(caFile),
+    ca: caFile === undefined ? undefined : await readAuthorities("counters.caFile", caFile),
     logger: log,
   });
   return connection;
 }
 
-async function readAuthorities(path: string): Promise<string> {
+async function readAuthorities(field: string, path: string): Promise<string> {
   try {
     return await readFile(path, "utf8");
   } catch (cause) {
-    throw new RingwallError("config.invalid", { message: `counters.caFile: ${path} cannot be read`, cause });
+    throw new RingwallError("config.invalid", { message: `${field}: ${path} cannot be read`, cause });
   }
 }
 

@@ -42,6 +42,7 @@ export type SystemCapability =
   | "keys.manage"
   | "fields.adopt"
   | "keys.erase"
+  | "fields.open"
   | "secrets.read"
   | "secrets.write"
   | "secrets.rotate"

@@ -39,6 +39,7 @@ export const AUDIT_ACTIONS = [
   "tenant.erased",
   "row.erased",
   "person.erased",
+  "field.refused",
   "secret.created",
   "secret.changed",
   "secret.read",

@@ -1,8 +1,9 @@
-import type { TenantId } from "../../core/index.ts";
+import type { Recorder, TenantId } from "../../core/index.ts";
 import { type Keys, mintRowKey, type RowKey, type RowPlace, rowKeyVersion, TenantKey } from "../keys/index.ts";
 import type { TableShape } from "./ddl.ts";
 import { openField, sealField } from "./format.ts";
-import { located, RowKeyCache, type StoredRow } from "./row-key-cache.ts";
+import { locator, type OpeningAt } from "./refused.ts";
+import { RowKeyCache, type StoredRow } from "./row-key-cache.ts";
 import { type SealedRows, sealedRows } from "./rows.ts";
 import type { Columns } from "./table.ts";
 
@@ -49,20 +50,29 @@ const ROW_KEYS_MAX = 8_192;
 /**
  * Sealed fields over a key tree.
  * @param options.rowKeysMax - How many unwrapped row keys to keep; 0 keeps none.
+ * @param options.recorder - Told of every value that could not be opened, as `field.refused`.
  */
-export function createFields(options: { readonly keys: Keys; readonly rowKeysMax?: number }): Fields {
+export function createFields(options: {
+  readonly keys: Keys;
+  readonly rowKeysMax?: number;
+  readonly recorder?: Recorder;
+}): Fields {
   const { keys } = options;
   const rowKeys = new RowKeyCache(options.rowKeysMax ?? ROW_KEYS_MAX);
+  const locate = locator(options.recorder);
 
-  /** Runs `use` with the row's key, at once when the tenant key is warm. */
+  /** Runs `use` with the row's key, at once when the tenant key is warm. `at` names the column that is being opened. */
   function withRowKey<Result>(
     tenant: TenantId,
     place: StoredRow,
+    at: OpeningAt,
     use: (rowKey: RowKey) => Result,
   ): Result | Promise<Result> {
-    const kek = located(tenant, place, () => keys.version(tenant, "data", rowKeyVersion(place.rowKey)));
-    const run = (loaded: TenantKey): Result => located(tenant, place, () => use(rowKeys.open(loaded, place)));
-    return kek instanceof TenantKey ? run(kek) : kek.then(run);
+    return locate.soon(tenant, place, at, (): Result | Promise<Result> => {
+      const kek = keys.version(tenant, "data", rowKeyVersion(place.rowKey));
+      const run = (loaded: TenantKey): Result => use(rowKeys.open(loaded, place));
+      return kek instanceof TenantKey ? run(kek) : kek.then(run);
+    });
   }
 
   return {
@@ -77,13 +87,19 @@ export function createFields(options: { readonly keys: Keys; readonly rowKeysMax
       return kek instanceof TenantKey ? seal(kek) : kek.then(seal);
     },
     openRow(tenant, input) {
-      return withRowKey(tenant, input, (rowKey) =>
-        mapColumns(input.sealed, (column, sealed: Buffer) => openField(rowKey, column, sealed)),
+      const at = { column: "" };
+      return withRowKey(tenant, input, at, (rowKey) =>
+        mapColumns(input.sealed, (column, sealed: Buffer) => {
+          at.column = column;
+          return openField(rowKey, column, sealed);
+        }),
       );
     },
-    seal: (tenant, place, value) => withRowKey(tenant, place, (rowKey) => sealField(rowKey, place.column, value)),
-    table: (table) => sealedRows({ keys, rowKeys }, table),
-    open: (tenant, place, sealed) => withRowKey(tenant, place, (rowKey) => openField(rowKey, place.column, sealed)),
+    seal: (tenant, place, value) =>
+      withRowKey(tenant, place, place, (rowKey) => sealField(rowKey, place.column, value)),
+    table: (table) => sealedRows({ keys, rowKeys, locate }, table),
+    open: (tenant, place, sealed) =>
+      withRowKey(tenant, place, place, (rowKey) => openField(rowKey, place.column, sealed)),
   };
 }
 

@@ -1,6 +1,5 @@
 import { LRUCache } from "lru-cache";
-import { type ErrorDetail, RingwallError, type TenantId } from "../../core/index.ts";
-import { decryptFailed, openRowKey, type RowKey, type RowPlace, type TenantKey } from "../keys/index.ts";
+import { openRowKey, type RowKey, type RowPlace, type TenantKey } from "../keys/index.ts";
 
 /** What is needed to open fields of one row: the place and the row key's record. */
 export interface StoredRow extends RowPlace {
@@ -35,15 +34,4 @@ export class RowKeyCache {
  */
 function cacheName(kek: TenantKey, place: RowPlace, record: Buffer): string {
   return `${kek.tenant}/${record.toString("latin1")}${String(place.table.length)}/${place.table}${place.row}`;
-}
-
-/** Adds the place to the opaque error, for the operator's log: which rows, and never the reason. */
-export function located<Result>(tenant: TenantId, place: RowPlace, work: () => Result): Result {
-  try {
-    return work();
-  } catch (error) {
-    if (!(error instanceof RingwallError) || error.code !== "keys.decrypt_failed") throw error;
-    const detail: ErrorDetail = { tenant, table: place.table, row: place.row };
-    throw decryptFailed(detail);
-  }
 }

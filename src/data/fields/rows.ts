@@ -5,7 +5,8 @@ import type { ColumnDefinition } from "./column.ts";
 import type { TableShape } from "./ddl.ts";
 import { sealField } from "./format.ts";
 import { openAnyField, sealPadded } from "./padded.ts";
-import { located, type RowKeyCache } from "./row-key-cache.ts";
+import type { Locator, OpeningAt } from "./refused.ts";
+import type { RowKeyCache, StoredRow } from "./row-key-cache.ts";
 import type { Columns, StoredColumns, TableIndex, TagColumn, Values } from "./table.ts";
 import { parseSealedText, sealedText } from "./text-form.ts";
 
@@ -80,9 +81,13 @@ export interface SealedRows<Row extends string, RowKeyColumn extends string, Of 
   ): Promise<readonly { readonly found: Found; readonly values: OpenedRow<Of, Found> }[]>;
 }
 
+/** While the row key is being opened, no column is. */
+const ROW_KEY: OpeningAt = { column: "" };
+
 interface Parts {
   readonly keys: Keys;
   readonly rowKeys: RowKeyCache;
+  readonly locate: Locator;
 }
 
 // Names and values of columns, before their types are known again at the face.
@@ -102,12 +107,14 @@ export function sealedRows<Row extends string, RowKeyColumn extends string, Of e
 class Rows {
   readonly #keys: Keys;
   readonly #rowKeys: RowKeyCache;
+  readonly #locate: Locator;
   readonly #table: TableShape<string, string, Columns>;
   readonly #definitions: ReadonlyMap<string, ColumnDefinition>;
 
-  constructor({ keys, rowKeys }: Parts, table: TableShape<string, string, Columns>) {
+  constructor({ keys, locate, rowKeys }: Parts, table: TableShape<string, string, Columns>) {
     this.#keys = keys;
     this.#rowKeys = rowKeys;
+    this.#locate = locate;
     this.#table = table;
     this.#definitions = new Map(table.columns.map(({ name, definition }) => [name, definition]));
   }
@@ -136,8 +143,12 @@ class Rows {
   change(tenant: TenantId, found: Found, values: Texts): Cells | Promise<Cells> {
     const stored = this.#stored(found);
     return then(this.#writeKeys(tenant), ({ index }) =>
-      then(this.#dataKeys(tenant, [stored.rowKey]), (loaded) =>
-        this.#cells(this.#rowKey(tenant, stored, loaded), index, values),
+      then(this.#dataKeys(tenant, [stored]), (loaded) =>
+        this.#cells(
+          this.#locate.now(tenant, stored, ROW_KEY, () => this.#rowKey(stored, loaded)),
+          index,
+          values,
+        ),
       ),
     );
   }
@@ -148,11 +159,13 @@ class Rows {
 
   openMany(tenant: TenantId, found: readonly Found[]) {
     const stored = found.map((row) => this.#stored(row));
-    const records = stored.map(({ rowKey }) => rowKey);
-    return then(this.#dataKeys(tenant, records), (loaded) =>
-      stored.map((place, at) =>
-        located(tenant, place, () => this.#openRow(this.#rowKey(tenant, place, loaded), found[at] ?? {})),
-      ),
+    return then(this.#dataKeys(tenant, stored), (loaded) =>
+      stored.map((place, nth) => {
+        const at = { column: "" };
+        return this.#locate.now(tenant, place, at, () =>
+          this.#openRow(this.#rowKey(place, loaded), found[nth] ?? {}, at),
+        );
+      }),
     );
   }
 
@@ -190,9 +203,15 @@ class Rows {
   }
 
   /** Each version that the records need, once. */
-  #dataKeys(tenant: TenantId, records: readonly Buffer[]) {
-    const versions = [...new Set(records.map((record) => rowKeyVersion(record)))];
-    const keys = versions.map((version) => this.#keys.version(tenant, "data", version));
+  #dataKeys(tenant: TenantId, stored: readonly StoredRow[]) {
+    const firsts = new Map<number, StoredRow>();
+    for (const place of stored) {
+      const version = this.#locate.now(tenant, place, ROW_KEY, () => rowKeyVersion(place.rowKey));
+      if (!firsts.has(version)) firsts.set(version, place);
+    }
+    const keys = [...firsts].map(([version, place]) =>
+      this.#locate.soon(tenant, place, ROW_KEY, () => this.#keys.version(tenant, "data", version)),
+    );
     const toMap = (loaded: readonly TenantKey[]): ReadonlyMap<number, TenantKey> =>
       new Map(loaded.map((key) => [key.version, key]));
     const warm = keys.filter((key) => key instanceof TenantKey);
@@ -212,30 +231,27 @@ class Rows {
     }
   }
 
-  #stored(found: Found) {
+  #stored(found: Found): StoredRow {
     const { name: table, row: id, rowKey: keyColumn } = this.#table;
     const row = found[id];
     const rowKey = found[keyColumn];
     assert(typeof row === "string", "a found row has its id");
-    if (!Buffer.isBuffer(rowKey)) throw decryptFailed({ table, row });
-    return { table, row, rowKey };
+    // What is no record is refused as every other that does not open, where its version is read.
+    return { table, row, rowKey: Buffer.isBuffer(rowKey) ? rowKey : Buffer.alloc(0) };
   }
 
-  #rowKey(
-    tenant: TenantId,
-    stored: { readonly table: string; readonly row: string; readonly rowKey: Buffer },
-    loaded: ReadonlyMap<number, TenantKey>,
-  ): RowKey {
+  #rowKey(stored: StoredRow, loaded: ReadonlyMap<number, TenantKey>): RowKey {
     const key = loaded.get(rowKeyVersion(stored.rowKey));
     assert(key !== undefined, "every version that is needed was loaded");
-    return located(tenant, stored, () => this.#rowKeys.open(key, stored));
+    return this.#rowKeys.open(key, stored);
   }
 
-  #openRow(rowKey: RowKey, found: Found): Record<string, string | null> {
+  #openRow(rowKey: RowKey, found: Found, at: OpeningAt): Record<string, string | null> {
     const opened: Record<string, string | null> = {};
     for (const [name, { hidesNull, nullable, stored }] of this.#definitions) {
       const cell = found[name];
       if (cell === undefined) continue;
+      at.column = name;
       if (cell === null && nullable && !hidesNull) opened[name] = null;
       // Where NULL is hidden or not allowed, one that is seen was put there by somebody else.
       else opened[name] = openAnyField(rowKey, name, cellBytes(stored, cell));

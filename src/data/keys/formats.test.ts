@@ -3,6 +3,7 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { randomBytes, tenantId } from "../../core/index.ts";
 import { testKeys } from "../../testing/keys.ts";
+import { damage } from "../../testing/sealing/damage.ts";
 import { expand, saltedPair } from "./derive.ts";
 import { box, unbox } from "./envelope.ts";
 import { mintRowKey, newMasterText, openRowKey, parseMasterText, ROW_KEY_BYTES, softwareMaster } from "./index.ts";
@@ -75,19 +76,6 @@ describe("a box", () => {
     expect(nonces.size).toBe(100_000);
   });
 });
-
-/** Every way of damaging bytes that an attacker with the database has. */
-const damage = (bytes: Buffer): fc.Arbitrary<Buffer> =>
-  fc.oneof(
-    fc.tuple(fc.nat(bytes.length - 1), fc.integer({ min: 1, max: 255 })).map(([at, mask]) => {
-      const changed = Buffer.from(bytes);
-      changed[at] = (changed[at] ?? 0) ^ mask;
-      return changed;
-    }),
-    fc.nat(bytes.length - 1).map((length) => bytes.subarray(0, length)),
-    fc.uint8Array({ minLength: 1, maxLength: 64 }).map((tail) => Buffer.concat([bytes, tail])),
-    fc.uint8Array({ maxLength: 256 }).map((other) => Buffer.from(other)),
-  );
 
 describe("a row key record", () => {
   test("has 98 bytes and opens in its own place", async () => {

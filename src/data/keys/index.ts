@@ -22,7 +22,7 @@
  *
  * @module
  */
-export { DataConfig } from "./config.ts";
+export { DataConfig, type MasterKeyConfig } from "./config.ts";
 export { subkeyOf } from "./derive.ts";
 export { BOX_OVERHEAD_BYTES, box, decryptFailed, unbox } from "./envelope.ts";
 export { type MasterKey, newMasterText, parseMasterText, softwareMaster } from "./master.ts";

@@ -15,6 +15,8 @@ export interface MasterKey {
   unwrap(wrapped: Buffer, context: readonly string[]): Promise<Buffer>;
   /** 32 fresh random bytes, in clear and wrapped. The caller wipes the clear ones. */
   generate(context: readonly string[]): Promise<{ plaintext: Buffer; wrapped: Buffer }>;
+  /** Ends what the holder of the key keeps open here: sessions, threads, connections. */
+  close?(): Promise<void>;
 }
 
 const HEADER = Buffer.from([1, 1]);

@@ -59,6 +59,7 @@ async function examine(input: Input, context: Context): Promise<readonly Finding
     const { checkDatabase } = await import("./database.ts");
     findings.push(...(await checkDatabase(config, paths, machine.uid, serverRuns)));
     findings.push(...(await checkSections(config, machine.uid)));
+    findings.push(...(await checkMasterKey(config, paths, machine.uid)));
   }
   return findings;
 }
@@ -103,6 +104,20 @@ async function checkSections(config: ConfigFile, uid: number): Promise<readonly 
     if (error instanceof CommandFailed) return [fail("counters", error.message, error.wayOut)];
     if (!(error instanceof RingwallError)) throw error;
     return [fail("configuration", error.message, "docs/reference/configuration.md lists every field.")];
+  }
+}
+
+/** Whether the master key that the file names can be opened. Makes none: before the first start, a file is not missed. */
+async function checkMasterKey(config: ConfigFile, paths: DataPaths, uid: number): Promise<readonly Finding[]> {
+  const { openConfiguredMaster } = await import("../master-key.ts");
+  try {
+    const found = await openConfiguredMaster(config, paths, uid);
+    return found === undefined ? [] : [ok("master key", found)];
+  } catch (error) {
+    if (!(error instanceof RingwallError)) throw error;
+    // What is wrong with the file itself is said once, by the check of its sections.
+    if (error.code === "config.invalid" && error.message.startsWith("invalid configuration")) return [];
+    return [fail("master key", error.message, "docs/guides/master-keys.md says what each kind needs.")];
   }
 }
 

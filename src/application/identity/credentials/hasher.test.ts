@@ -14,6 +14,18 @@ describe("the hasher", () => {
     expect(await hasher.hash("tide knot 52 ember")).not.toBe(stored);
   });
 
+  test.each([
+    // test.c of the reference implementation (phc-winner-argon2), Argon2id version 19.
+    ["m=65536,t=2,p=1", "password", "somesalt", "CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc"],
+    ["m=256,t=2,p=1", "password", "somesalt", "nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4"],
+  ])("verifies the reference's published hash of %s", async (costs, password, salt, output) => {
+    const stored = `$argon2id$v=19$${costs}$${Buffer.from(salt).toString("base64").replaceAll("=", "")}$${output}`;
+    const hasher = createHasher(limits);
+    expect(await hasher.verify(stored, password)).toBe(true);
+    expect(await hasher.verify(stored, `${password}1`)).toBe(false);
+    expect(hasher.outdated(stored)).toBe(true);
+  });
+
   test("cuts nothing: what differs after 72 bytes or after a NUL is another password", async () => {
     const hasher = createHasher(limits);
     const long = "x".repeat(100);
