@@ -3,9 +3,9 @@
  */
 import { createRingwall, type RingwallConfig } from "ringwall";
 import { openSql } from "ringwall/adapters/postgres";
-import { RingwallError, systemClock } from "ringwall/core";
+import { type PlainSecret, systemClock } from "ringwall/core";
 import { checkSchema } from "ringwall/migrations";
-import { checkListener } from "ringwall/network";
+import { checkListener, type ListenerTls, openListenerTls } from "ringwall/network";
 import { createLogger } from "ringwall/perimeter";
 import {
   lineWriter,
@@ -13,6 +13,7 @@ import {
   openCounters,
   type Runtime,
   readRuntime,
+  readSecret,
   readSigner,
   runSupervised,
   targetOf,
@@ -28,7 +29,7 @@ const log = createLogger({ write: lineWriter(process.stdout.fd), level: "info", 
 /** Starts everything, in the order in which one leans on another. Returns what takes it down in the reverse order. */
 async function start(runtimeFile: string): Promise<() => Promise<void>> {
   const { runtime, config } = await readRuntime(runtimeFile, process.getuid?.());
-  const host = listenHost(config);
+  const { host, tls } = await listener(config, runtime.uid);
   const target = await targetOf(runtime, config, "ringwall_app");
   const sql = openSql(target);
   try {
@@ -53,11 +54,13 @@ async function start(runtimeFile: string): Promise<() => Promise<void>> {
     draining: () => draining,
     rotators,
   };
-  const api = await createApi(services, { host, port: runtime.ports.api, adminSocket: runtime.adminSocket });
+  const api = await createApi(services, { host, port: runtime.ports.api, adminSocket: runtime.adminSocket, tls });
+  const unwatch = tls?.watch();
   // In the background: a place that is slow to answer must not keep the server from serving.
   const finishing = finishRotations(ringwall.secrets, rotators, log);
   return async () => {
     draining = true;
+    unwatch?.();
     await api.close();
     await finishing;
     await ringwall.close();
@@ -67,19 +70,21 @@ async function start(runtimeFile: string): Promise<() => Promise<void>> {
   };
 }
 
-function listenHost({ mode, network }: RingwallConfig): string {
-  if (network.tls !== undefined) {
-    throw new RingwallError("config.invalid", {
-      message: "network.tls: this server does not end TLS itself; let a proxy do it and set network.declaredProxy",
-    });
-  }
-  checkListener({ mode, host: network.host, tls: false, declaredProxy: network.declaredProxy });
-  return network.host;
+async function listener(
+  { mode, network }: RingwallConfig,
+  uid: number | undefined,
+): Promise<{ host: string; tls: ListenerTls | undefined }> {
+  const { declaredProxy, host } = network;
+  checkListener({ mode, host, tls: network.tls !== undefined, declaredProxy });
+  if (network.tls === undefined) return { host, tls: undefined };
+  const readKey = (path: string): Promise<PlainSecret> => readSecret(path, uid);
+  return { host, tls: await openListenerTls(network.tls, { readKey, clock: systemClock, log }) };
 }
 
-function publicOrigin(runtime: Runtime, { mode, perimeter }: RingwallConfig): string {
+function publicOrigin(runtime: Runtime, { mode, network, perimeter }: RingwallConfig): string {
   const host = perimeter.hosts.find((name) => !name.startsWith("*."));
-  return mode === "production" && host !== undefined ? `https://${host}` : `http://localhost:${runtime.ports.api}`;
+  if (mode === "production" && host !== undefined) return `https://${host}`;
+  return `${network.tls === undefined ? "http" : "https"}://localhost:${runtime.ports.api}`;
 }
 
 process.umask(PRIVATE_UMASK);

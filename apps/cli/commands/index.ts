@@ -24,6 +24,7 @@ import { revokeSession } from "./sessions/revoke.ts";
 import { start } from "./start/index.ts";
 import { createTenant } from "./tenants/create.ts";
 import { listTenants } from "./tenants/list.ts";
+import { devCertificate } from "./tls/dev-cert.ts";
 import { inviteUser } from "./users/invite.ts";
 import { version } from "./version.ts";
 
@@ -45,6 +46,7 @@ export const commands: readonly Command[] = [
   listSecrets,
   setSecret,
   rotateSecret,
+  devCertificate,
   verifyAuditLog,
   tailAudit,
   attackCommand,
