@@ -42,6 +42,8 @@ export interface PostgresDatabase extends Database {
 /** The first attempt and three more. */
 const ATTEMPTS_MAX = 4;
 const RETRY_MS = 10;
+/** Who asks whether the database answers does not want to wait as long as a statement may. */
+const PING_MS = 2_000;
 
 const PING = statement("ringwall.ping", "select");
 const NO_VALUES: readonly SqlValue[] = [];
@@ -115,7 +117,17 @@ class Postgres implements PostgresDatabase {
   }
 
   async ping(): Promise<void> {
-    await this.#alone(undefined, PING, NO_VALUES);
+    const late = new AbortController();
+    const timeout = delay(PING_MS, undefined, { signal: late.signal, ref: false }).then(() => {
+      throw unavailable(new Error("no answer in time"), { stage: "ping" });
+    });
+    // Ended by the answer it waits beside; nobody else hears of it.
+    timeout.catch(() => {});
+    try {
+      await Promise.race([this.#alone(undefined, PING, NO_VALUES), timeout]);
+    } finally {
+      late.abort();
+    }
   }
 
   async close(): Promise<void> {
@@ -137,8 +149,12 @@ class Postgres implements PostgresDatabase {
         // The statement declares its row type; the columns are PostgreSQL's.
         return (results.at(-1)?.rows ?? []) as readonly Row[];
       } catch (error) {
-        if (member.wire.broken !== undefined) throw unavailable(error, { outcome: "unknown", statement: what.name });
-        if (attempt === ATTEMPTS_MAX || !this.#isAgain(error, attempt)) throw translate(error, what.name);
+        // Asked first: after such an error nothing was done, whatever became of the connection since.
+        const again = attempt < ATTEMPTS_MAX && this.#isAgain(error, attempt);
+        if (!again) {
+          if (member.wire.broken !== undefined) throw unavailable(error, { outcome: "unknown", statement: what.name });
+          throw translate(error, what.name);
+        }
       } finally {
         this.#pool.release(member);
       }
@@ -169,7 +185,7 @@ class Postgres implements PostgresDatabase {
         tellRows(reads, await send(member, [member.context(tenant), ...reads.map(({ step }) => step)]));
         return;
       } catch (error) {
-        if (member?.wire.broken !== undefined) {
+        if (member?.wire.broken !== undefined && !this.#isAgain(error, 1)) {
           const lost = unavailable(error, { outcome: "unknown", statement: first.step.statement.name });
           for (const { failed } of reads) failed(lost);
           return;
@@ -178,7 +194,15 @@ class Postgres implements PostgresDatabase {
         if (member !== undefined) this.#pool.release(member);
       }
     }
-    for (const { step, done, failed } of reads) this.#alone(tenant, step.statement, step.values).then(done, failed);
+    for (const read of reads) void this.#byItself(tenant, read);
+  }
+
+  async #byItself(tenant: TenantId, { step, done, failed }: WaitingRead): Promise<void> {
+    try {
+      done(await this.#alone(tenant, step.statement, step.values));
+    } catch (error) {
+      failed(error);
+    }
   }
 
   #isRead({ name, text }: Pick<Statement, "name" | "text">): boolean {
