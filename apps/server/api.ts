@@ -32,7 +32,7 @@ export async function createApi(services: Services, places: Places): Promise<Api
   const routes = allRoutes(() => services);
   const make = (options: { operator: boolean; tls?: ListenerTls | undefined }): FastifyInstance => {
     const server = createServer(guard, options);
-    register(server, routes);
+    register(server, routes, guard);
     return server;
   };
   const admin = make({ operator: true });

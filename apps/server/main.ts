@@ -3,7 +3,7 @@
  */
 import { createRingwall, type RingwallConfig } from "ringwall";
 import { openSql } from "ringwall/adapters/postgres";
-import { type PlainSecret, systemClock } from "ringwall/core";
+import { type PlainSecret, type SystemActor, systemClock } from "ringwall/core";
 import { checkSchema } from "ringwall/migrations";
 import { checkListener, type ListenerTls, openListenerTls } from "ringwall/network";
 import { createLogger } from "ringwall/perimeter";
@@ -19,10 +19,13 @@ import {
   targetOf,
 } from "ringwall/supervised";
 import { createApi } from "./api.ts";
+import { createMetrics } from "./metrics.ts";
+import { openMetricsPort } from "./metrics-port.ts";
 import { finishRotations, openRotators, rotationsOf } from "./rotations.ts";
 import { startSequencer } from "./sequencer.ts";
 
 const PRIVATE_UMASK = 0o077;
+const SECRETS_WATCHER: SystemActor = { type: "system", capability: "secrets.read" };
 
 const log = createLogger({ write: lineWriter(process.stdout.fd), level: "info", clock: systemClock });
 
@@ -41,7 +44,9 @@ async function start(runtimeFile: string): Promise<() => Promise<void>> {
   const shared = await openCounters(config, { log, uid: runtime.uid });
   const parts = { signer, log, clock: systemClock };
   const openMaster = masterOpener(runtime, config);
-  const ringwall = await createRingwall(config, { ...parts, target, openMaster, counters: shared.counters });
+  const metrics = createMetrics(systemClock);
+  const { meter } = metrics;
+  const ringwall = await createRingwall(config, { ...parts, target, openMaster, counters: shared.counters, meter });
   const sequencer = await startSequencer(runtime, config, parts);
   const rotators = await openRotators(
     rotationsOf(config.secrets.rotations, config.mode === "development" && runtime.ports.bank !== null),
@@ -53,15 +58,26 @@ async function start(runtimeFile: string): Promise<() => Promise<void>> {
     publicOrigin: publicOrigin(runtime, config),
     draining: () => draining,
     rotators,
+    metrics,
   };
+  metrics.watch({
+    connections: () => ringwall.database.connections(),
+    sequencer: () => sequencer.status(),
+    secrets: () => ringwall.secrets.list({ actor: SECRETS_WATCHER }),
+    certificateExpiresMs: () => tls?.expiresMs,
+    draining: () => draining,
+  });
   const api = await createApi(services, { host, port: runtime.ports.api, adminSocket: runtime.adminSocket, tls });
   const unwatch = tls?.watch();
+  const { metrics: collected } = config.monitoring;
+  const metricsPort = collected === undefined ? undefined : await openMetricsPort(metrics, collected.port);
   // In the background: a place that is slow to answer must not keep the server from serving.
   const finishing = finishRotations(ringwall.secrets, rotators, log);
   return async () => {
     draining = true;
     unwatch?.();
     await api.close();
+    await metricsPort?.close();
     await finishing;
     await ringwall.close();
     await shared.close();

@@ -1,11 +1,14 @@
-import { route } from "ringwall/adapters/fastify";
+import { Answer, route } from "ringwall/adapters/fastify";
 import { RingwallError } from "ringwall/core";
 import { z } from "zod";
 import type { Routes } from "./services.ts";
 
 const open = { access: "public", tag: "health", auditRefusals: false } as const;
 
-/** Whether this process lives, and whether it can do its work. Neither says anything about why not. */
+/**
+ * Whether this process lives, and whether it can do its work; neither says anything about why not. The numbers are for
+ * collectors on this machine: whoever comes over the network is told that there is no such thing.
+ */
 export const health: Routes = (services) => [
   route(
     "GET",
@@ -22,6 +25,21 @@ export const health: Routes = (services) => [
       if (draining()) throw new RingwallError("database.unavailable", { detail: { reason: "draining" } });
       await ringwall.database.ping();
       return { status: "ready" };
+    },
+  ),
+  route(
+    "GET",
+    "/metrics",
+    {
+      access: "operator",
+      output: z.string(),
+      summary: "The numbers of this process, in the text format of Prometheus.",
+      tag: "health",
+      auditRefusals: false,
+    },
+    async () => {
+      const { metrics } = services();
+      return new Answer(200, await metrics.text(), { "content-type": metrics.contentType });
     },
   ),
 ];
