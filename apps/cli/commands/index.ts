@@ -7,6 +7,7 @@ import type { Command } from "../command.ts";
 import { attackCommand } from "./attack/command.ts";
 import { tailAudit } from "./audit/tail.ts";
 import { verifyAuditLog } from "./audit/verify.ts";
+import { backup, restore } from "./backup/command.ts";
 import { enrolAdministrator } from "./bootstrap/enrol.ts";
 import { reissueBootstrap } from "./bootstrap/reissue.ts";
 import { completion } from "./completion.ts";
@@ -33,6 +34,8 @@ export const commands: readonly Command[] = [
   init,
   doctor,
   migrateCommand,
+  backup,
+  restore,
   reissueBootstrap,
   enrolAdministrator,
   signIn,
