@@ -87,6 +87,7 @@ describe("the numbers of a server", () => {
     expect(all.get("ringwall_secrets")).toBe(0);
     expect(all.get("ringwall_secrets_known")).toBe(1);
     expect(all.get("ringwall_draining")).toBe(0);
+    expect(all.has("ringwall_certificate_expires_seconds")).toBe(false);
     expect(all.get("process_resident_memory_bytes")).toBeGreaterThan(1_000_000);
   });
 

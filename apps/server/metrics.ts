@@ -126,7 +126,9 @@ function gauges(register: Registry, sources: MetricSources): (nowMs: number) => 
     appended.set(status.appended);
     refused.set(status.refused);
     const expiresMs = sources.certificateExpiresMs();
-    if (expiresMs !== undefined) ending.set((expiresMs - nowMs) / 1_000);
+    // A gauge that nobody set stands at 0, which would read as a certificate that has ended.
+    if (expiresMs === undefined) ending.remove();
+    else ending.set((expiresMs - nowMs) / 1_000);
     draining.set(sources.draining() ? 1 : 0);
     await refreshSecrets(nowMs);
   };
