@@ -154,13 +154,10 @@ class Postgres implements PostgresDatabase {
         const results = await send(member, tenant === undefined ? [step] : [member.context(tenant), step]);
         // The statement declares its row type; the columns are PostgreSQL's.
         return (results.at(-1)?.rows ?? []) as readonly Row[];
-      } catch (error) {
-        // Asked first: after such an error nothing was done, whatever became of the connection since.
-        const again = attempt < ATTEMPTS_MAX && this.#isAgain(error, attempt);
-        if (!again) {
-          if (member.wire.broken !== undefined) throw unavailable(error, { outcome: "unknown", statement: what.name });
-          throw translate(error, what.name);
-        }
+      } catch (failure) {
+        const { lost, origin: error } = asSendFailure(failure);
+        if (lost) throw unavailable(error, { outcome: "unknown", statement: what.name });
+        if (attempt === ATTEMPTS_MAX || !this.#isAgain(error, attempt)) throw translate(error, what.name);
       } finally {
         this.#pool.release(member);
       }
@@ -182,22 +179,17 @@ class Postgres implements PostgresDatabase {
    * so that no caller sees another's mistake.
    */
   async #together(tenant: TenantId, reads: readonly WaitingRead[]): Promise<void> {
-    const [first] = reads;
-    if (reads.length > 1 && first !== undefined) {
-      let member: Member | undefined;
+    if (reads.length > 1) {
       try {
-        const found = this.#pool.shared();
-        member = found instanceof Promise ? await found : found;
-        tellRows(reads, await send(member, [member.context(tenant), ...reads.map(({ step }) => step)]));
+        await this.#sendTogether(tenant, reads);
         return;
-      } catch (error) {
-        if (member?.wire.broken !== undefined && !this.#isAgain(error, 1)) {
-          const lost = unavailable(error, { outcome: "unknown", statement: first.step.statement.name });
-          for (const { failed } of reads) failed(lost);
+      } catch (failure) {
+        const { lost, origin } = asSendFailure(failure);
+        if (lost) {
+          for (const { failed, step } of reads)
+            failed(unavailable(origin, { outcome: "unknown", statement: step.statement.name }));
           return;
         }
-      } finally {
-        if (member !== undefined) this.#pool.release(member);
       }
     }
     for (const read of reads) void this.#byItself(tenant, read);
@@ -211,6 +203,16 @@ class Postgres implements PostgresDatabase {
     }
   }
 
+  async #sendTogether(tenant: TenantId, reads: readonly WaitingRead[]): Promise<void> {
+    const found = this.#pool.shared();
+    const member = found instanceof Promise ? await found : found;
+    try {
+      tellRows(reads, await send(member, [member.context(tenant), ...reads.map(({ step }) => step)]));
+    } finally {
+      this.#pool.release(member);
+    }
+  }
+
   #isRead({ name, text }: Pick<Statement, "name" | "text">): boolean {
     let reads = this.#isReadByName.get(name);
     if (reads === undefined) {
@@ -221,9 +223,26 @@ class Postgres implements PostgresDatabase {
   }
 }
 
+/** How a unit failed. `lost`: with its connection, so that nobody knows whether it was done. */
+class SendFailure extends Error {
+  readonly origin: unknown;
+  readonly lost: boolean;
+
+  constructor(origin: unknown, lost: boolean) {
+    super("a unit failed", { cause: origin });
+    this.origin = origin;
+    this.lost = lost;
+  }
+}
+
+function asSendFailure(error: unknown): SendFailure {
+  return error instanceof SendFailure ? error : new SendFailure(error, false);
+}
+
 function send(member: Member, steps: readonly Step[]): Promise<readonly StepResult[]> {
   return new Promise((done, failed) => {
-    member.wire.send(steps, done, failed);
+    // Asked at once: a connection that is being retired may be closed before anybody hears of this.
+    member.wire.send(steps, done, (origin) => failed(new SendFailure(origin, member.wire.broken !== undefined)));
   });
 }
 
