@@ -52,12 +52,16 @@ beforeAll(async () => {
 
 afterAll(async () => {
   if (missing !== undefined) return;
-  for (const { admin, api, running } of nodes) {
-    await running.stop();
-    for (const client of [admin, api]) client.close();
+  try {
+    for (const { admin, api, running } of nodes) {
+      await running.stop();
+      for (const client of [admin, api]) client.close();
+    }
+  } finally {
+    // Also when the nodes never came up: nothing may outlive the test.
+    await redis.close();
+    await own.stop();
   }
-  await redis.close();
-  await own.stop();
 });
 
 function configuration(): object {
