@@ -26,6 +26,8 @@ import {
   type ErrorCode,
   isUuid,
   type Logger,
+  type Meter,
+  methodLabel,
   PLATFORM_TENANT,
   type Recorder,
   RingwallError,
@@ -147,6 +149,8 @@ export interface Guard {
   parseBody(bytes: Buffer): unknown;
   /** Response headers that belong to the exchange whatever became of it: names and values in turn. */
   headersFor(exchange: Exchange): readonly string[];
+  /** Runs a route's own work, inside the request's span when there is tracing. */
+  handle?<T>(exchange: Exchange, work: () => T): T;
   /** Called once, when the answer has gone: request log and the audit of refusals. Never throws. */
   completed(exchange: Exchange, outcome: Completion): void;
 }
@@ -168,6 +172,8 @@ export interface GuardParts {
   readonly clock: Clock;
   /** Default `SESSION_COOKIE`. Servers that share a host name need different ones: cookies know no ports. */
   readonly sessionCookie?: string;
+  /** Counts requests and cache hits; nothing is counted when left out. */
+  readonly meter?: Meter | undefined;
 }
 
 /** The cookie that carries a session. The prefix makes browsers hold it to this host, to TLS and to the root path. */
@@ -219,8 +225,23 @@ export function createGuard(parts: GuardParts): Guard {
       const page = policy.profile === "html" && nonce !== undefined;
       return perimeter.answerHeaders(visit, page ? { profile: "html", nonce } : { profile: "api" }, true);
     },
-    completed: (exchange, completion) => report(parts, exchange, completion),
+    completed(exchange, completion) {
+      report(parts, exchange, completion);
+      if (parts.meter !== undefined) measure(parts.meter, exchange, completion, clock());
+    },
   };
+}
+
+function measure(meter: Meter, { route, visit }: Exchange, { error, status }: Completion, nowMs: number): void {
+  const limit = error?.code === "request.rate_limited" ? String(error.detail["limit"] ?? "unknown") : undefined;
+  meter.requestDone({
+    route,
+    method: methodLabel(visit.method),
+    status,
+    refusal: error?.code,
+    limit,
+    durationMs: Math.max(0, nowMs - visit.startedMs),
+  });
 }
 
 /** Runs a step for the route of liveness. @throws RingwallError whatever the step refuses for, except missing counters */
@@ -242,6 +263,7 @@ function identify(parts: GuardParts, exchange: Exchange): void | Promise<void> {
   // The socket's file mode is its credential; what it may do is up to the route.
   if (exchange.operator) return undefined;
   const found = parts.authenticate(sessionToken(exchange));
+  parts.meter?.sessionAsked(!(found instanceof Promise));
   if (!(found instanceof Promise)) {
     exchange.principal = found;
     return undefined;

@@ -8,6 +8,7 @@
  */
 import { z } from "zod";
 import { memoryCounters } from "./adapters/memory/index.ts";
+import { tracedDatabase, tracedGuard } from "./adapters/opentelemetry/index.ts";
 import {
   type PostgresBus,
   type PostgresDatabase,
@@ -21,10 +22,12 @@ import {
   type Clock,
   type CounterStore,
   type Logger,
+  type Meter,
   Mode,
   type Recorder,
   RingwallError,
   SecretReference,
+  type Tracing,
 } from "./core/index.ts";
 import { createFields, type Fields } from "./data/fields/index.ts";
 import {
@@ -107,6 +110,10 @@ export interface RingwallParts {
   readonly counters?: CounterStore | undefined;
   /** The cookie that carries a session here; servers that share a host name need different ones. */
   readonly sessionCookie?: string;
+  /** Counts requests and what the caches answer. */
+  readonly meter?: Meter | undefined;
+  /** Makes spans of requests, steps and database trips. */
+  readonly tracing?: Tracing | undefined;
 }
 
 /** The five layers, joined; close it before the process ends. */
@@ -136,7 +143,8 @@ export async function createRingwall(config: RingwallConfig, parts: RingwallPart
     clock,
   });
   const connections = await connect(config, parts);
-  const { database, bus } = connections;
+  const { bus } = connections;
+  const database = traced(connections.database, parts.tracing);
   const cacheSeconds = config.data?.cacheSeconds ?? 300;
   // Audit seals with the keys, and the keys report to audit: whoever comes first asks for the other when needed.
   const late: { recorder?: Recorder; readonly masters: MasterKey[] } = { masters: [] };
@@ -158,14 +166,7 @@ export async function createRingwall(config: RingwallConfig, parts: RingwallPart
     config: config.identity,
   });
   const secrets = createSecrets({ database, keys, recorder, bus, clock, cacheSeconds });
-  const guard = createGuard({
-    perimeter,
-    authenticate: (token) => identity.authenticate(token),
-    recorder,
-    log,
-    clock,
-    ...(parts.sessionCookie === undefined ? {} : { sessionCookie: parts.sessionCookie }),
-  });
+  const guard = guardOf(perimeter, identity, recorder, parts);
 
   async function openKeys(): Promise<Keys> {
     const store = databaseKeyStore({ own: connections.ofKeys, database, recorder: () => late.recorder });
@@ -173,7 +174,14 @@ export async function createRingwall(config: RingwallConfig, parts: RingwallPart
     late.masters.push(master);
     const previousMasters = (await parts.openPreviousMasters?.()) ?? [];
     late.masters.push(...previousMasters);
-    return await createKeys({ master, previousMasters, store, bus, clock, cacheSeconds });
+    return await createKeys({
+      master: metered(master, parts.meter),
+      previousMasters: previousMasters.map((previous) => metered(previous, parts.meter)),
+      store,
+      bus,
+      clock,
+      cacheSeconds,
+    });
   }
 
   return {
@@ -197,6 +205,47 @@ export async function createRingwall(config: RingwallConfig, parts: RingwallPart
         await closeBehind(late.masters, connections);
       }
     },
+  };
+}
+
+function guardOf(perimeter: Perimeter, identity: Identity, recorder: Recorder, parts: RingwallParts): Guard {
+  const { clock, log, meter, sessionCookie, tracing } = parts;
+  const guard = createGuard({
+    perimeter,
+    authenticate: (token) => identity.authenticate(token),
+    recorder,
+    log,
+    clock,
+    meter,
+    ...(sessionCookie === undefined ? {} : { sessionCookie }),
+  });
+  return tracing === undefined ? guard : tracedGuard(guard, tracing);
+}
+
+function traced(database: PostgresDatabase, tracing: Tracing | undefined): PostgresDatabase {
+  if (tracing === undefined) return database;
+  return {
+    ...tracedDatabase(database, tracing),
+    renew: () => database.renew(),
+    ping: () => tracing.trace("database.ping", {}, () => database.ping()),
+    connections: () => database.connections(),
+  };
+}
+
+/** Counts what the warm keys did not save. */
+function metered(master: MasterKey, meter: Meter | undefined): MasterKey {
+  if (meter === undefined) return master;
+  const asked = <Args extends unknown[], T>(operation: "wrap" | "unwrap" | "generate", work: (...args: Args) => T) => {
+    return (...args: Args): T => {
+      meter.masterAsked(operation);
+      return work(...args);
+    };
+  };
+  return {
+    id: master.id,
+    wrap: asked("wrap", (plaintext: Buffer, context: readonly string[]) => master.wrap(plaintext, context)),
+    unwrap: asked("unwrap", (wrapped: Buffer, context: readonly string[]) => master.unwrap(wrapped, context)),
+    generate: asked("generate", (context: readonly string[]) => master.generate(context)),
   };
 }
 

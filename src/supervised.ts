@@ -46,7 +46,8 @@ export const Runtime = z.object({
 /** `uid` is this process's user, where there is such a thing: files with secrets must be its own or root's. */
 export type Runtime = z.output<typeof Runtime> & { readonly uid: number | undefined };
 
-const SECRET_BYTES_MAX = 4_096;
+/** An RSA key of 4,096 bits has 3,300 bytes as PEM; nothing that is kept in such a file is longer. */
+const SECRET_BYTES_MAX = 8_192;
 /** As much of a reason as a terminal shows. */
 const FATAL_CHARS_MAX = 2_000;
 /** Faults that starting again does not mend. */
@@ -238,7 +239,8 @@ export async function readSecretFile({ dataDir, uid }: Runtime, name: string): P
   return await readSecret(join(dataDir, "secrets", name), uid);
 }
 
-async function readSecret(path: string, uid: number | undefined): Promise<PlainSecret> {
+/** A password or key in a private file of its own, wherever it is. @throws RingwallError `config.invalid` */
+export async function readSecret(path: string, uid: number | undefined): Promise<PlainSecret> {
   return new PlainSecret((await readPrivateFile(path, { bytesMax: SECRET_BYTES_MAX, uid })).trim());
 }
 

@@ -13,7 +13,13 @@ export type Method = "GET" | "POST" | "PUT" | "DELETE";
  */
 export type Target =
   | { readonly kind: "socket"; readonly path: string }
-  | { readonly kind: "url"; readonly url: URL; readonly credential?: () => PlainSecret | Promise<PlainSecret> };
+  | {
+      readonly kind: "url";
+      readonly url: URL;
+      readonly credential?: () => PlainSecret | Promise<PlainSecret>;
+      /** The authorities to believe, as PEM; those that Node knows when left out. */
+      readonly ca?: string | undefined;
+    };
 
 export interface Client {
   /**
@@ -111,7 +117,13 @@ async function send(target: Target, method: Method, path: string, body: unknown,
   const request =
     target.kind === "socket"
       ? plainRequest({ ...common, socketPath: target.path, host: "localhost" })
-      : (target.url.protocol === "https:" ? tlsRequest : plainRequest)(target.url, common);
+      : target.url.protocol === "https:"
+        ? tlsRequest(target.url, {
+            ...common,
+            minVersion: "TLSv1.2",
+            ...(target.ca === undefined ? {} : { ca: target.ca }),
+          })
+        : plainRequest(target.url, common);
   request.once("error", fail);
   request.once("response", (response) => {
     const chunks: Buffer[] = [];

@@ -44,7 +44,7 @@ export interface Context {
   /** Opens the connection that `--data`, `--url` and `--credential` describe; no request is made yet. */
   readonly connect: (input: Input) => Client;
   /** Opens a connection to `--url` (this machine's server unless given) for somebody who has no credential yet. */
-  readonly connectAnonymously: (origin: string | undefined) => Client;
+  readonly connectAnonymously: (origin: string | undefined, caFile: string | undefined) => Client;
   /** Aborted by the first Ctrl-C or SIGTERM. */
   readonly signal: AbortSignal;
   /** Aborted by the second: stop without waiting. */
@@ -90,6 +90,7 @@ export const CONNECTION_OPTIONS = {
   data: { value: "DIR", summary: "Data directory of the local server, whose admin socket is used" },
   url: { value: "URL", summary: "Talk to this server instead; needs --credential" },
   credential: { value: "FILE", summary: "File (mode 0600) with the credential that sign-in wrote, for --url" },
+  ca: { value: "FILE", summary: "Believe the authorities in this PEM file alone, for --url with https" },
 } as const satisfies Record<string, Option>;
 
 export const JSON_OPTION = { json: { summary: "Print JSON, for programs" } } as const satisfies Record<string, Option>;

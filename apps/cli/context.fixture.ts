@@ -42,7 +42,7 @@ export function recorded(machine: Partial<Machine> = {}, over: Partial<Context> 
     clock: () => Date.UTC(2026, 10, 24),
     machine: facts,
     connect: (input) => connect(input, facts, signal),
-    connectAnonymously: (origin) => connectAnonymously(origin, facts, signal),
+    connectAnonymously: (origin, caFile) => connectAnonymously({ origin, caFile }, facts, signal),
     signal,
     forced: new AbortController().signal,
     ...over,

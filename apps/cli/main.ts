@@ -85,7 +85,7 @@ function context(): Context {
     clock: systemClock,
     machine: facts,
     connect: (input) => connect(input, facts, signal),
-    connectAnonymously: (origin) => connectAnonymously(origin, facts, signal),
+    connectAnonymously: (origin, caFile) => connectAnonymously({ origin, caFile }, facts, signal),
     signal,
     forced,
   };

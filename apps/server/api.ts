@@ -1,6 +1,7 @@
 import { chmod, rm } from "node:fs/promises";
 import type { FastifyInstance } from "fastify";
 import { addressesOf, createServer, listenOn, register } from "ringwall/adapters/fastify";
+import type { ListenerTls } from "ringwall/network";
 import { allRoutes, type Services } from "./routes/index.ts";
 
 const SOCKET_MODE = 0o600;
@@ -11,6 +12,8 @@ export interface Places {
   readonly port: number;
   /** The local administration socket; its mode is the credential. */
   readonly adminSocket: string;
+  /** Certificate and key of the port; left out, it speaks plain HTTP. */
+  readonly tls?: ListenerTls | undefined;
 }
 
 /** The running API. */
@@ -27,9 +30,9 @@ export interface Api {
 export async function createApi(services: Services, places: Places): Promise<Api> {
   const { guard } = services.ringwall;
   const routes = allRoutes(() => services);
-  const make = (options: { operator: boolean }): FastifyInstance => {
+  const make = (options: { operator: boolean; tls?: ListenerTls | undefined }): FastifyInstance => {
     const server = createServer(guard, options);
-    register(server, routes);
+    register(server, routes, guard);
     return server;
   };
   const admin = make({ operator: true });
@@ -37,7 +40,7 @@ export async function createApi(services: Services, places: Places): Promise<Api
   await admin.listen({ path: places.adminSocket });
   await chmod(places.adminSocket, SOCKET_MODE);
   const addresses = addressesOf(places.host);
-  const api = await listenOn(() => make({ operator: false }), { addresses, port: places.port });
+  const api = await listenOn(() => make({ operator: false, tls: places.tls }), { addresses, port: places.port });
   return {
     port: api.port,
     async close() {

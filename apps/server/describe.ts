@@ -88,11 +88,16 @@ function operation({ method, policy }: RouteDefinition, path: string): Json {
     responses: {
       [status]: {
         description: "Done.",
-        ...(output === undefined ? {} : { content: { "application/json": { schema: schema(output, "output") } } }),
+        ...(output === undefined ? {} : { content: { [mediaType(output)]: { schema: schema(output, "output") } } }),
       },
       ...problems(policy, method),
     },
   };
+}
+
+/** A bare text is sent as it is; everything else is JSON. */
+function mediaType(output: z.ZodType): string {
+  return output instanceof z.ZodString ? "text/plain" : "application/json";
 }
 
 function security({ access }: RoutePolicy): readonly Json[] {

@@ -3,9 +3,9 @@
  */
 import { createRingwall, type RingwallConfig } from "ringwall";
 import { openSql } from "ringwall/adapters/postgres";
-import { RingwallError, systemClock } from "ringwall/core";
+import { type PlainSecret, type SystemActor, systemClock } from "ringwall/core";
 import { checkSchema } from "ringwall/migrations";
-import { checkListener } from "ringwall/network";
+import { checkListener, type ListenerTls, openListenerTls } from "ringwall/network";
 import { createLogger } from "ringwall/perimeter";
 import {
   linesOfATurn,
@@ -15,16 +15,20 @@ import {
   previousMastersOpener,
   type Runtime,
   readRuntime,
+  readSecret,
   readSigner,
   runSupervised,
   targetOf,
 } from "ringwall/supervised";
 import { createApi } from "./api.ts";
 import { startKeyCare } from "./key-care.ts";
+import { createMetrics } from "./metrics.ts";
+import { openMetricsPort } from "./metrics-port.ts";
 import { finishRotations, openRotators, rotationsOf } from "./rotations.ts";
 import { startSequencer } from "./sequencer.ts";
 
 const PRIVATE_UMASK = 0o077;
+const SECRETS_WATCHER: SystemActor = { type: "system", capability: "secrets.read" };
 
 const log = createLogger({
   write: lineWriter(process.stdout.fd),
@@ -36,7 +40,7 @@ const log = createLogger({
 /** Starts everything, in the order in which one leans on another. Returns what takes it down in the reverse order. */
 async function start(runtimeFile: string): Promise<() => Promise<void>> {
   const { runtime, config } = await readRuntime(runtimeFile, process.getuid?.());
-  const host = listenHost(config);
+  const { host, tls } = await listener(config, runtime.uid);
   const target = await targetOf(runtime, config, "ringwall_app");
   const sql = openSql(target);
   try {
@@ -48,6 +52,7 @@ async function start(runtimeFile: string): Promise<() => Promise<void>> {
   const shared = await openCounters(config, { log, uid: runtime.uid });
   const parts = { signer, log, clock: systemClock };
   const openMaster = masterOpener(runtime, config);
+  const metrics = createMetrics(systemClock);
   const openPreviousMasters = previousMastersOpener(runtime, config);
   const ringwall = await createRingwall(config, {
     ...parts,
@@ -55,6 +60,7 @@ async function start(runtimeFile: string): Promise<() => Promise<void>> {
     openMaster,
     openPreviousMasters,
     counters: shared.counters,
+    meter: metrics.meter,
   });
   // Before anything listens: what a restored backup brought back is erased again first.
   const keyCare = await startKeyCare(runtime, config, { ...parts, ringwall });
@@ -71,13 +77,26 @@ async function start(runtimeFile: string): Promise<() => Promise<void>> {
     rotators,
     keyAdministration: keyCare.administration,
     erasures: keyCare.erasures,
+    metrics,
   };
-  const api = await createApi(services, { host, port: runtime.ports.api, adminSocket: runtime.adminSocket });
+  metrics.watch({
+    connections: () => ringwall.database.connections(),
+    sequencer: () => sequencer.status(),
+    secrets: () => ringwall.secrets.list({ actor: SECRETS_WATCHER }),
+    certificateExpiresMs: () => tls?.expiresMs,
+    draining: () => draining,
+  });
+  const api = await createApi(services, { host, port: runtime.ports.api, adminSocket: runtime.adminSocket, tls });
+  const unwatch = tls?.watch();
+  const { metrics: collected } = config.monitoring;
+  const metricsPort = collected === undefined ? undefined : await openMetricsPort(metrics, collected.port);
   // In the background: a place that is slow to answer must not keep the server from serving.
   const finishing = finishRotations(ringwall.secrets, rotators, log);
   return async () => {
     draining = true;
+    unwatch?.();
     await api.close();
+    await metricsPort?.close();
     await finishing;
     await keyCare.stop();
     await ringwall.close();
@@ -87,19 +106,21 @@ async function start(runtimeFile: string): Promise<() => Promise<void>> {
   };
 }
 
-function listenHost({ mode, network }: RingwallConfig): string {
-  if (network.tls !== undefined) {
-    throw new RingwallError("config.invalid", {
-      message: "network.tls: this server does not end TLS itself; let a proxy do it and set network.declaredProxy",
-    });
-  }
-  checkListener({ mode, host: network.host, tls: false, declaredProxy: network.declaredProxy });
-  return network.host;
+async function listener(
+  { mode, network }: RingwallConfig,
+  uid: number | undefined,
+): Promise<{ host: string; tls: ListenerTls | undefined }> {
+  const { declaredProxy, host } = network;
+  checkListener({ mode, host, tls: network.tls !== undefined, declaredProxy });
+  if (network.tls === undefined) return { host, tls: undefined };
+  const readKey = (path: string): Promise<PlainSecret> => readSecret(path, uid);
+  return { host, tls: await openListenerTls(network.tls, { readKey, clock: systemClock, log }) };
 }
 
-function publicOrigin(runtime: Runtime, { mode, perimeter }: RingwallConfig): string {
+function publicOrigin(runtime: Runtime, { mode, network, perimeter }: RingwallConfig): string {
   const host = perimeter.hosts.find((name) => !name.startsWith("*."));
-  return mode === "production" && host !== undefined ? `https://${host}` : `http://localhost:${runtime.ports.api}`;
+  if (mode === "production" && host !== undefined) return `https://${host}`;
+  return `${network.tls === undefined ? "http" : "https"}://localhost:${runtime.ports.api}`;
 }
 
 process.umask(PRIVATE_UMASK);

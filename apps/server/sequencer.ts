@@ -5,10 +5,11 @@ import { createAuditKeyFile, fileHeadStore, readAuditKeyFile } from "ringwall/ad
 import { type PostgresDatabase, postgresDatabase } from "ringwall/adapters/postgres";
 import { type Clock, type Logger, RingwallError } from "ringwall/core";
 import type { ContextSigner } from "ringwall/data/tenants";
-import { createSequencer, HeadVerifier, headSigner } from "ringwall/monitoring/audit";
+import { createSequencer, HeadVerifier, headSigner, type SequencerStatus } from "ringwall/monitoring/audit";
 import { type Runtime, targetOf } from "ringwall/supervised";
 
 export interface RunningSequencer {
+  status(): SequencerStatus;
   stop(): Promise<void>;
 }
 
@@ -45,6 +46,7 @@ export async function startSequencer(
     throw error;
   }
   return {
+    status: () => sequencer.status(),
     async stop() {
       await sequencer.stop();
       await database.close();

@@ -5,16 +5,17 @@ import { TOTP } from "otpauth";
 import { createRingwall, type Ringwall, RingwallConfig } from "ringwall";
 import { createAuditKeyFile, fileErasureLedger, fileHeadStore, readAuditKeyFile } from "ringwall/adapters/files";
 import { postgresDatabase } from "ringwall/adapters/postgres";
-import { type Clock, type Logger, randomBytes, systemClock } from "ringwall/core";
+import { type Clock, type Logger, type Meter, randomBytes, systemClock } from "ringwall/core";
 import { createErasures, erasureSigner } from "ringwall/data/erasure";
 import { softwareMaster } from "ringwall/data/keys";
 import type { Rotator } from "ringwall/data/secrets";
-import { createSequencer, HeadVerifier, headSigner } from "ringwall/monitoring/audit";
+import { createSequencer, HeadVerifier, headSigner, type Sequencer } from "ringwall/monitoring/audit";
 import { createLogger } from "ringwall/perimeter";
 import { presentSigner, type TestDatabase, testDatabase } from "ringwall/testing";
 import { createApi } from "./api.ts";
 import { type Ask, asker } from "./http.fixture.ts";
 import { runKeyCare } from "./key-care.ts";
+import { createMetrics, type Metrics } from "./metrics.ts";
 import { allRoutes } from "./routes/index.ts";
 
 /** Good for everybody here: long enough alone, and none of anybody's words. */
@@ -57,14 +58,16 @@ export async function apiStage(options: StageOptions = {}) {
   const clock = (): number => systemClock() + time.aheadMs;
   const lines: string[] = [];
   const log = createLogger({ write: (line) => void lines.push(line), level: "info", clock });
-  const ringwall = await openRingwall(data, options, log, clock);
+  const metrics = createMetrics(clock);
+  const ringwall = await openRingwall(data, options, { log, clock, meter: metrics.meter });
   const sequencer = await openSequencer(data, folder, log);
   const keyCare = await openKeyCare(data, folder, { ringwall, log, clock });
   const state = { draining: false };
+  watchAll(metrics, { ringwall, sequencer, state });
   const { administration: keyAdministration, erasures } = keyCare;
   const rotators = (await options.rotators?.(data)) ?? new Map<string, Rotator>();
   const draining = (): boolean => state.draining;
-  const services = { ringwall, publicOrigin: PUBLIC_ORIGIN, draining, rotators, keyAdministration, erasures };
+  const services = { ringwall, publicOrigin: PUBLIC_ORIGIN, draining, rotators, keyAdministration, erasures, metrics };
   const adminSocket = join(folder, "admin.sock");
   const api = await createApi(services, { host: "127.0.0.1", port: 0, adminSocket });
   const routes = allRoutes(() => services);
@@ -79,13 +82,13 @@ export async function apiStage(options: StageOptions = {}) {
     data,
     ringwall,
     clock,
-    /** Every line of the log so far. */
     lines,
     folder,
     keyCare,
     port: api.port,
     adminSocket,
     routes,
+    metrics,
     /** Asks at the port, as anybody can. */
     ask,
     /** Asks at the local socket, as the machine's own operator. */
@@ -95,7 +98,7 @@ export async function apiStage(options: StageOptions = {}) {
       state.draining = true;
     },
     advance,
-    /** Into the next step, so that a code of this one is not refused as used. */
+    /** Into the next step of codes. */
     nextStep: () => advance(TOTP_STEP_MS),
     /** Gives the person a second factor given just now. */
     async freshen(person: Person): Promise<void> {
@@ -119,11 +122,24 @@ export async function apiStage(options: StageOptions = {}) {
   };
 }
 
+function watchAll(
+  metrics: Metrics,
+  parts: { ringwall: Ringwall; sequencer: Sequencer; state: { readonly draining: boolean } },
+): void {
+  const { ringwall, sequencer, state } = parts;
+  metrics.watch({
+    connections: () => ringwall.database.connections(),
+    sequencer: () => sequencer.status(),
+    secrets: () => ringwall.secrets.list({ actor: { type: "system", capability: "secrets.read" } }),
+    certificateExpiresMs: () => undefined,
+    draining: () => state.draining,
+  });
+}
+
 async function openRingwall(
   data: TestDatabase,
   { rates = false }: StageOptions,
-  log: Logger,
-  clock: Clock,
+  parts: { readonly log: Logger; readonly clock: Clock; readonly meter: Meter },
 ): Promise<Ringwall> {
   const unlimited = { rates: { address: PLENTY, account: PLENTY, routes: { "sign-in": PLENTY } } };
   const config = RingwallConfig.parse({ mode: "development", perimeter: rates ? {} : unlimited });
@@ -131,8 +147,7 @@ async function openRingwall(
     target: data.target("ringwall_app"),
     signer: presentSigner(data.contextKey),
     openMaster: async () => softwareMaster(randomBytes(32)),
-    log,
-    clock,
+    ...parts,
   });
 }
 

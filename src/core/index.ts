@@ -13,6 +13,7 @@ export * from "./errors.ts";
 export * from "./events.ts";
 export * from "./ids.ts";
 export * from "./log.ts";
+export * from "./observe.ts";
 export * from "./ports.ts";
 export * from "./random.ts";
 export * from "./secret.ts";

@@ -7,6 +7,7 @@ import type { Command } from "../command.ts";
 import { attackCommand } from "./attack/command.ts";
 import { tailAudit } from "./audit/tail.ts";
 import { verifyAuditLog } from "./audit/verify.ts";
+import { backup, restore } from "./backup/command.ts";
 import { enrolAdministrator } from "./bootstrap/enrol.ts";
 import { reissueBootstrap } from "./bootstrap/reissue.ts";
 import { completion } from "./completion.ts";
@@ -33,6 +34,7 @@ import { revokeSession } from "./sessions/revoke.ts";
 import { start } from "./start/index.ts";
 import { createTenant } from "./tenants/create.ts";
 import { listTenants } from "./tenants/list.ts";
+import { devCertificate } from "./tls/dev-cert.ts";
 import { inviteUser } from "./users/invite.ts";
 import { version } from "./version.ts";
 
@@ -41,6 +43,8 @@ export const commands: readonly Command[] = [
   init,
   doctor,
   migrateCommand,
+  backup,
+  restore,
   reissueBootstrap,
   enrolAdministrator,
   signIn,
@@ -63,6 +67,7 @@ export const commands: readonly Command[] = [
   shredTenant,
   verifyCertificate,
   replayErasures,
+  devCertificate,
   verifyAuditLog,
   tailAudit,
   attackCommand,

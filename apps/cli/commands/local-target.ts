@@ -68,12 +68,19 @@ function ownFile(paths: DataPaths, role: LocalRole): string {
   return join(paths.secrets, `${role}.password`);
 }
 
-async function embeddedTarget(paths: DataPaths, uid: number, role: LocalRole): Promise<Target | undefined> {
+/** Where the embedded PostgreSQL listens, while it does. */
+export function runningPlace(paths: DataPaths): { host: string; port: number; database: string } | undefined {
   const file = join(paths.run, "runtime.json");
   if (!existsSync(file)) return undefined;
   // Written by the supervisor; a stale one names a socket that is not there.
   const { postgres } = RunningPlace.parse(JSON.parse(readFileSync(file, "utf8")));
   if (postgres === null || !existsSync(join(postgres.host, `.s.PGSQL.${postgres.port}`))) return undefined;
+  return postgres;
+}
+
+async function embeddedTarget(paths: DataPaths, uid: number, role: LocalRole): Promise<Target | undefined> {
+  const postgres = runningPlace(paths);
+  if (postgres === undefined) return undefined;
   const password = await readPassword(ownFile(paths, role), uid);
   return { ...postgres, user: role, credential: async () => await Promise.resolve(password) };
 }

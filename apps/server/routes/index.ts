@@ -3,27 +3,22 @@
  *
  * @module
  */
-import { healthRoutes, type RouteDefinition } from "ringwall/adapters/fastify";
+import type { RouteDefinition } from "ringwall/adapters/fastify";
 import { auditEvents } from "./audit-events.ts";
 import { bootstrap } from "./bootstrap.ts";
 import { description } from "./description.ts";
+import { health } from "./health.ts";
 import { invitations } from "./invitations.ts";
 import { keys } from "./keys/index.ts";
 import { recoveries } from "./recoveries.ts";
 import { secrets } from "./secrets.ts";
-import type { Routes, Services } from "./services.ts";
+import type { Services } from "./services.ts";
 import { sessions } from "./sessions.ts";
 import { signIn } from "./sign-in.ts";
 import { tenants } from "./tenants.ts";
 import { users } from "./users.ts";
 
 export type { Services } from "./services.ts";
-
-const health: Routes = (services) =>
-  healthRoutes(() => {
-    const { draining, ringwall } = services();
-    return { draining: draining(), ping: () => ringwall.database.ping() };
-  });
 
 const RESOURCES = [
   health,

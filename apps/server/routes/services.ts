@@ -3,6 +3,7 @@ import type { RouteDefinition } from "ringwall/adapters/fastify";
 import type { Erasures } from "ringwall/data/erasure";
 import type { KeyAdministration } from "ringwall/data/rotation";
 import type { Rotator } from "ringwall/data/secrets";
+import type { Metrics } from "../metrics.ts";
 
 /** What routes need while they answer. */
 export interface Services {
@@ -15,6 +16,8 @@ export interface Services {
   readonly rotators: ReadonlyMap<string, Rotator>;
   readonly keyAdministration: KeyAdministration;
   readonly erasures: Erasures;
+  /** The numbers of this process. */
+  readonly metrics: Pick<Metrics, "text" | "contentType">;
 }
 
 /**

@@ -13,6 +13,7 @@
  *
  * @module
  */
+export { superuserOf } from "./initialise.ts";
 export { stopAbandoned } from "./process.ts";
 export { type EmbeddedPostgres, type EmbeddedPostgresOptions, startEmbeddedPostgres } from "./server.ts";
 export { spaceMissing } from "./space.ts";

@@ -31,6 +31,11 @@ export function writeOwned(path: string, text: string, account: Account | undefi
   give(path, account);
 }
 
+/** The superuser of a cluster that is there, for copies of all its contents. @throws RingwallError `config.invalid` */
+export function superuserOf(dataDir: string): { readonly user: string; readonly password: PlainSecret } {
+  return { user: SUPERUSER, password: readSuperuserSecret(dataDir) };
+}
+
 export function readSuperuserSecret(dataDir: string): PlainSecret {
   const file = join(dataDir, SECRET_FILE);
   try {

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from "fastify";
 import { z } from "zod";
-import type { Exchange, RoutePolicy } from "../../pipeline.ts";
+import type { Exchange, Guard, RoutePolicy } from "../../pipeline.ts";
 
 type Parsed<Schema> = Schema extends z.ZodType ? z.output<Schema> : undefined;
 
@@ -47,8 +47,16 @@ export function route<const Policy extends RoutePolicy>(
   return { method, url, policy, handler };
 }
 
-/** Registers routes on a server made by `createServer`. */
-export function register(app: FastifyInstance, routes: readonly RouteDefinition[]): void {
+/**
+ * Registers routes on a server made by `createServer`.
+ * @param guard - The server's own, when handlers are to have a span of their request's trace.
+ */
+export function register(
+  app: FastifyInstance,
+  routes: readonly RouteDefinition[],
+  guard?: Pick<Guard, "handle">,
+): void {
+  const inSpan = guard?.handle;
   for (const { method, url, policy, handler } of routes) {
     app.route({
       method,
@@ -58,7 +66,8 @@ export function register(app: FastifyInstance, routes: readonly RouteDefinition[
       handler: async (request, reply) => {
         const { exchange } = request;
         const { params, query, body } = exchange as Request<RoutePolicy> & Exchange;
-        const result = await handler({ exchange, params, query, body });
+        const work = (): unknown => handler({ exchange, params, query, body });
+        const result = await (inSpan === undefined ? work() : inSpan(exchange, work));
         if (!(result instanceof Answer)) return result;
         void reply.code(result.status).headers(result.headers);
         return result.body === undefined ? reply.send() : result.body;

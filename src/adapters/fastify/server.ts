@@ -1,5 +1,7 @@
-import type { Server } from "node:http";
+import type { ServerOptions as HttpOptions, RequestListener, Server } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import type { Socket } from "node:net";
+import { TLSSocket } from "node:tls";
 import Fastify, {
   type FastifyError,
   type FastifyHttpOptions,
@@ -8,6 +10,7 @@ import Fastify, {
   type FastifyRequest,
 } from "fastify";
 import { RingwallError } from "../../core/index.ts";
+import type { ListenerTls } from "../../network/index.ts";
 import { isJsonMediaType } from "../../perimeter/index.ts";
 import { type Exchange, type Guard, type RoutePolicy, runSteps, type Step } from "../../pipeline.ts";
 import { asRingwallError, problem } from "./problem.ts";
@@ -34,11 +37,18 @@ const KEEP_ALIVE_MS = 65_000;
 /** Node's own limit on all header bytes; the perimeter's finer limits come first. */
 const HEADER_BYTES_MAX = 16_384;
 const PARAM_CHARS_MAX = 200;
+const HTTP_OPTIONS = {
+  maxHeaderSize: HEADER_BYTES_MAX,
+  insecureHTTPParser: false,
+  requireHostHeader: false,
+} as const satisfies HttpOptions;
 
 /** What sets one listening server apart from another. */
 export interface ServerOptions {
   /** True for the local administration socket alone: its file mode is the credential. */
   readonly operator?: boolean;
+  /** Certificate and key of this server; left out, it speaks plain HTTP. */
+  readonly tls?: ListenerTls | undefined;
 }
 
 /**
@@ -50,7 +60,10 @@ export interface ServerOptions {
 export function createServer(guard: Guard, options: ServerOptions = {}): FastifyInstance {
   const operator = options.operator === true;
   const arrival = guard.steps.filter((step) => step.phase === "arrival");
-  const app = Fastify(serverOptions(guard, operator, arrival));
+  const app = Fastify({
+    ...serverOptions(guard, operator, arrival),
+    ...(options.tls === undefined ? {} : secure(options.tls)),
+  });
   const input = guard.steps.filter((step) => step.phase === "input");
 
   // Fastify wants decorated references declared before they are set, so that requests keep one hidden class.
@@ -96,7 +109,7 @@ function serverOptions(guard: Guard, operator: boolean, arrival: readonly Step[]
     requestIdHeader: false,
     // The exchange has an id of its own, which everybody uses.
     genReqId: () => "",
-    http: { maxHeaderSize: HEADER_BYTES_MAX, insecureHTTPParser: false, requireHostHeader: false },
+    http: HTTP_OPTIONS,
     routerOptions: { maxParamLength: PARAM_CHARS_MAX, caseSensitive: true, ignoreTrailingSlash: false },
     clientErrorHandler: (error, socket) => answerUnparsed(error, socket, guard, operator),
     frameworkErrors: (error, request, reply) => {
@@ -108,6 +121,20 @@ function serverOptions(guard: Guard, operator: boolean, arrival: readonly Step[]
         putFields(reply, guard.headersFor(request.exchange));
         void sendProblem(asRingwallError(refused ?? error), request, reply);
       });
+    },
+  };
+}
+
+/** The same server behind TLS. Fastify sets its limits on servers that it makes itself, so they are set here. */
+function secure(tls: ListenerTls): { serverFactory: (handler: RequestListener) => Server } {
+  return {
+    serverFactory(handler) {
+      const server = createTlsServer({ ...HTTP_OPTIONS, ...tls.options() }, handler);
+      server.keepAliveTimeout = KEEP_ALIVE_MS;
+      server.requestTimeout = REQUEST_TIMEOUT_MS;
+      const stop = tls.follow(server);
+      server.once("close", stop);
+      return server;
     },
   };
 }
@@ -241,9 +268,14 @@ function complete(exchange: Exchange, reply: FastifyReply, guard: Guard): void {
   guard.completed(exchange, { status: reply.statusCode, bytes, error: failures.get(exchange) });
 }
 
+/** No answer can be read before the handshake is done, and nobody has asked anything yet. */
+function isHandshake(socket: Socket): boolean {
+  return socket instanceof TLSSocket && socket.getProtocol() === null;
+}
+
 /** Bytes that are not HTTP never become a request; they get an answer with every field, and the connection is closed. */
 function answerUnparsed(error: Error & { code?: string }, socket: Socket, guard: Guard, operator: boolean): void {
-  if (!socket.writable || error.code === "ECONNRESET") {
+  if (!socket.writable || error.code === "ECONNRESET" || isHandshake(socket)) {
     socket.destroy();
     return;
   }

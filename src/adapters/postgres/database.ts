@@ -16,7 +16,7 @@ import {
 import type { ContextSigner } from "../../data/tenants/index.ts";
 import type { Target } from "./connect.ts";
 import { isContextRefused, isRetryable, isStatementLost, translate, unavailable } from "./errors.ts";
-import { CONNECTIONS_MAX, type Member, Pool } from "./pool.ts";
+import { CONNECTIONS_MAX, type Member, Pool, type PoolState } from "./pool.ts";
 import { Reads, tellRows, type WaitingRead } from "./reads.ts";
 import { TenantTransaction } from "./transaction.ts";
 import type { Step, StepResult } from "./wire.ts";
@@ -37,6 +37,8 @@ export interface PostgresDatabase extends Database {
   renew(): void;
   /** One trip to the server and back. @throws RingwallError `database.unavailable` */
   ping(): Promise<void>;
+  /** How the connections stand at this moment, for people and metrics. */
+  connections(): PoolState;
 }
 
 /** The first attempt and three more. */
@@ -114,6 +116,10 @@ class Postgres implements PostgresDatabase {
 
   renew(): void {
     this.#pool.renew();
+  }
+
+  connections(): PoolState {
+    return this.#pool.state();
   }
 
   async ping(): Promise<void> {

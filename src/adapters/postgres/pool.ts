@@ -105,6 +105,15 @@ interface Waiter {
   readonly refuse: (error: unknown) => void;
 }
 
+/** How a pool stands: connections, and callers that wait for one. */
+export interface PoolState {
+  readonly open: number;
+  /** Open, and neither used nor shared by reads at this moment. */
+  readonly idle: number;
+  readonly waiting: number;
+  readonly max: number;
+}
+
 /** The connections of one role: a few lanes that reads share, the others for one transaction at a time. */
 export class Pool {
   readonly #target: Target;
@@ -137,6 +146,16 @@ export class Pool {
     this.#sweep = setInterval(() => {
       this.#tend();
     }, SWEEP_MS).unref();
+  }
+
+  state(): PoolState {
+    const idleLanes = this.#lanes.filter(({ wire }) => wire.inFlight === 0).length;
+    return {
+      open: this.#members.size,
+      idle: this.#idle.length + idleLanes,
+      waiting: this.#waiting.length,
+      max: this.#sizeMax,
+    };
   }
 
   /** A connection to send one read over, beside others. At once when one is open. */

@@ -28,6 +28,8 @@ export const MonitoringConfig = z.strictObject({
       notesMax: z.int().min(64).max(200_000).default(20_000),
     })
     .prefault({}),
+  /** Serves `/metrics` at a port of loopback too, for a collector that cannot open the admin socket. It asks for no credential. */
+  metrics: z.strictObject({ port: z.int().min(1).max(65_535) }).optional(),
 });
 export type MonitoringConfig = z.output<typeof MonitoringConfig>;
 /** The settings of recorder and sequencer, with their defaults filled in. */

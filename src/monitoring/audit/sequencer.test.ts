@@ -53,7 +53,13 @@ describe("chaining", () => {
     for (let amount = 1; amount <= 5; amount += 1) await audit.act(transfer(audit.b, amount));
     const sequencer = audit.sequencer({ config: auditConfig({ batchSize: 4 }) });
     await sequencer.drain();
-    expect(sequencer.status()).toEqual({ state: "active", reason: undefined, appended: 15, refused: 0, unsigned: 0 });
+    expect(sequencer.status()).toMatchObject({
+      state: "active",
+      reason: undefined,
+      appended: 15,
+      refused: 0,
+      unsigned: 0,
+    });
     await expectChained(10, 5);
   });
 

@@ -67,6 +67,10 @@ export interface SequencerStatus {
   readonly refused: number;
   /** Tenants whose newest entries no signature covers yet. */
   readonly unsigned: number;
+  /** Age of the oldest record when the last batch was taken; 0 since the outbox was last seen empty. */
+  readonly lagMs: number;
+  /** When the outbox was last looked at with success; undefined before the first time. A standby does not look. */
+  readonly roundMs: number | undefined;
 }
 
 /** Chains and signs what the outbox holds; one is active at a time. */
@@ -115,6 +119,8 @@ class OutboxSequencer implements Sequencer {
   #stopped: RingwallError | undefined;
   #appended = 0;
   #refused = 0;
+  #lagMs = 0;
+  #roundMs: number | undefined;
   #busy: Promise<unknown> = Promise.resolve();
   #running: Promise<void> | undefined;
 
@@ -161,6 +167,8 @@ class OutboxSequencer implements Sequencer {
       appended: this.#appended,
       refused: this.#refused,
       unsigned: this.#tenure?.unsigned.size ?? 0,
+      lagMs: this.#lagMs,
+      roundMs: this.#roundMs,
     };
   }
 
@@ -259,6 +267,8 @@ class OutboxSequencer implements Sequencer {
     const { database, config } = this.#options;
     const [seen] = await database.once(PLATFORM_TENANT, ACTOR, PEEK, [tenure.epoch]);
     if (seen?.mine !== true) return this.#lost();
+    this.#roundMs = this.#options.clock();
+    if (!seen.waiting) this.#lagMs = 0;
     if (!seen.waiting) return (await this.#renewed(tenure)) ? false : this.#lost();
     const renewedMs = this.#options.clock();
     // Retried by the database port on a serialization failure: it remembers nothing until it has committed.
@@ -268,6 +278,7 @@ class OutboxSequencer implements Sequencer {
         tx.run(TAKE, [tenure.epoch, config.batchSize]),
       ]);
       if (renewed?.mine !== true) return undefined;
+      this.#lagMs = lagOf(rows, renewedMs);
       const plan = planBatch(rows, tenure.known);
       if (plan.append.events.length > 0) tx.defer(APPEND, appendValues(tenure.epoch, plan));
       if (plan.refuse.events.length > 0) tx.defer(REFUSE, refuseValues(tenure.epoch, plan));
@@ -330,4 +341,9 @@ class OutboxSequencer implements Sequencer {
     await heads.append(outgoing);
     tenure.outgoing = [];
   }
+}
+
+function lagOf(rows: readonly TakenRow[], nowMs: number): number {
+  const oldestMs = rows.reduce((least, row) => Math.min(least, Number(row.occurred_ms)), nowMs);
+  return nowMs - oldestMs;
 }

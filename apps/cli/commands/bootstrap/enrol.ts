@@ -30,7 +30,7 @@ export const enrolAdministrator: Command = {
     // Before the link is used up: an administrator always needs one.
     requireFactorDestination(input, context);
     const { origin, token } = await readLink(input, context);
-    const client = context.connectAnonymously(input.text("url") ?? origin);
+    const client = context.connectAnonymously(input.text("url") ?? origin, input.text("ca"));
     const email = await context.ask("E-mail address: ");
     const name = await context.ask("Name: ");
     const password = await askNewPassword(context);

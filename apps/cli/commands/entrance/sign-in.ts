@@ -15,7 +15,7 @@ export const signIn: Command = {
   ],
   async run(input, context) {
     const destination = credentialDestination(input, context);
-    const client = context.connectAnonymously(input.text("url"));
+    const client = context.connectAnonymously(input.text("url"), input.text("ca"));
     const tenant = await context.ask("Tenant: ");
     const email = await context.ask("E-mail address: ");
     const password = await context.ask("Password: ", "hidden");

@@ -10,6 +10,7 @@ import { readAnswer, showRow } from "../answer.ts";
 /** Options of every command in which somebody comes in. */
 export const ENTRANCE_OPTIONS = {
   url: { value: "URL", summary: "The server; http://localhost:7400 unless given" },
+  ca: { value: "FILE", summary: "Believe the authorities in this PEM file alone, for a server with https" },
   credential: { value: "FILE", summary: "Write the session's credential into this file (mode 0600) (required)" },
   "factor-file": {
     value: "FILE",

@@ -24,7 +24,7 @@ export const acceptInvitation: Command = {
   async run(input, context) {
     const destination = credentialDestination(input, context);
     const { origin, token } = await readLink(input, context);
-    const client = context.connectAnonymously(input.text("url") ?? origin);
+    const client = context.connectAnonymously(input.text("url") ?? origin, input.text("ca"));
     const name = await context.ask("Name: ");
     const password = await askNewPassword(context);
     const first = await client.request("POST", "/v1/invitations/accept", { token, name, password });

@@ -11,6 +11,8 @@ export interface Started {
   readonly paths: DataPaths;
   readonly configFile: string;
   readonly apiPort: number;
+  /** Whether the API speaks TLS itself. */
+  readonly tls: boolean;
   /** Undefined when the example does not run. */
   readonly bankPort: number | undefined;
   /** `--bootstrap-file`: where the enrolment link goes instead of the terminal. */
@@ -26,7 +28,8 @@ export async function announce(context: Context, client: Client, started: Starte
   const say = context.stdout;
   say("");
   say("Ringwall is running.");
-  say(`  API            http://localhost:${started.apiPort}  (/healthz, /readyz)`);
+  const scheme = started.tls ? "https" : "http";
+  say(`  API            ${scheme}://localhost:${started.apiPort}  (/healthz, /readyz)`);
   if (started.bankPort !== undefined) say(`  Example bank   http://localhost:${started.bankPort}`);
   say(`  Data           ${paths.root}`);
   say(`  Configuration  ${started.configFile}`);

@@ -1,7 +1,12 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { type EmbeddedPostgres, spaceMissing, startEmbeddedPostgres } from "ringwall/adapters/embedded-postgres";
+import {
+  type EmbeddedPostgres,
+  spaceMissing,
+  startEmbeddedPostgres,
+  superuserOf,
+} from "ringwall/adapters/embedded-postgres";
 import type { Target } from "ringwall/adapters/postgres";
 import { type Logger, type PlainSecret, RingwallError, randomToken } from "ringwall/core";
 import { installContextKey, installDatabase, installRoles, MIGRATIONS, migrate } from "ringwall/migrations";
@@ -25,6 +30,8 @@ export interface EmbeddedDatabase {
   readonly service: Service;
   /** Where it listens; known once the service is ready. */
   place(): NonNullable<Runtime["postgres"]>;
+  /** The superuser there; known once the service is ready. For setting up and for copies of everything. */
+  superuser(): Target;
 }
 
 /** What an installation is made of. */
@@ -75,6 +82,11 @@ export function embeddedDatabase(installation: Installation): EmbeddedDatabase {
     place() {
       if (place === null) throw new CommandFailed("PostgreSQL is not ready");
       return place;
+    },
+    superuser() {
+      if (place === null) throw new CommandFailed("PostgreSQL is not ready");
+      const { user, password } = superuserOf(paths.postgres);
+      return { ...place, user, credential: async () => await Promise.resolve(password) };
     },
   };
 }

@@ -15,6 +15,7 @@ import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { z } from "zod";
 import { makeClient } from "../../client.ts";
 import type { Command, Context, ExitCode } from "../../command.ts";
 import { EXIT } from "../../command.ts";
@@ -117,6 +118,10 @@ function namesCounters(config: ConfigFile): boolean {
   return typeof config.content === "object" && config.content !== null && "counters" in config.content;
 }
 
+function speaksTls({ content }: ConfigFile): boolean {
+  return z.object({ network: z.object({ tls: z.object({}) }) }).safeParse(content).success;
+}
+
 /** The first start, with nothing said: development, on this machine only. */
 function writeFirstConfig(paths: DataPaths): string {
   writePrivateFile(paths.config, `${JSON.stringify({ mode: "development" }, undefined, 2)}\n`);
@@ -197,7 +202,7 @@ async function startAll(supervisor: Supervisor, context: Context, plan: Plan): P
   await timed(context, "server", () => supervisor.start(child("server", SERVER_SCRIPT)));
   if (plan.bankPort !== undefined) await timed(context, "bank", () => supervisor.start(child("bank", BANK_SCRIPT)));
   const client = makeClient({ kind: "socket", path: paths.adminSocket }, context.signal);
-  await announce(context, client, { ...plan, configFile: plan.config.path });
+  await announce(context, client, { ...plan, configFile: plan.config.path, tls: speaksTls(plan.config) });
 }
 
 /** "PostgreSQL ... ready in 1.2 s", so that a wait is seen to be one. */
