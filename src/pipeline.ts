@@ -29,7 +29,7 @@ import {
   type Recorder,
   RingwallError,
 } from "./core/index.ts";
-import { type Tier, tier } from "./network/index.ts";
+import { type Asserted, type Tier, tier } from "./network/index.ts";
 import { type Perimeter, type PerimeterRequest, parseJsonStrict, type Visit } from "./perimeter/index.ts";
 
 /** The layer a step belongs to, as in the founding document. */
@@ -38,11 +38,12 @@ export type Layer = 1 | 2 | 3 | 4 | 5;
 /** What a route says about itself. A route that says nothing cannot be registered. */
 export interface RoutePolicy {
   /**
-   * `public` needs no principal; `principal` needs a session; `permission` needs that permission too. `operator` is for
+   * `public` needs no principal, and `publicOrPrincipal` takes one when there is one; `principal` needs a session; `permission` needs that permission too. `operator` is for
    * the local administration socket alone; `principalOrOperator` and `orOperator` let it in beside the others.
    */
   readonly access:
     | "public"
+    | "publicOrPrincipal"
     | "principal"
     | "principalOrOperator"
     | "operator"
@@ -143,8 +144,8 @@ export interface Completion {
 /** What the pipeline is made from: one face of each layer that a request passes before its handler. */
 export interface GuardParts {
   readonly perimeter: Perimeter;
-  /** Who holds a bearer token. @throws RingwallError `identity.sign_in_required` */
-  readonly authenticate: (token: string) => Principal | Promise<Principal>;
+  /** Who holds a bearer token, which may be worth something at the exchange's own host alone. @throws RingwallError `identity.sign_in_required` */
+  readonly authenticate: (token: string, exchange: Exchange) => Principal | Promise<Principal>;
   readonly recorder: Pick<Recorder, "note">;
   readonly log: Logger;
   readonly clock: Clock;
@@ -162,6 +163,36 @@ const LOCAL_STEPS: ReadonlySet<string> = new Set(["protocol"]);
 const AUDITED_STATUS: ReadonlySet<number> = new Set([401, 403, 421, 429]);
 const SERVER_ERROR = 500;
 const FIELDS_SHOWN_MAX = 20;
+/**
+ * What an application behind the gateway still does itself: 3b to 5. Addresses, rates, hosts, origins and credentials
+ * were the gateway's, and nothing of a request is counted twice; the form of the header is looked at again, for free.
+ */
+const ASSERTED_STEPS: ReadonlySet<string> = new Set(["protocol", "permission", "step-up", "input"]);
+
+/** The steps that are left for a request that comes with a valid assertion. */
+export function assertedSteps(steps: readonly Step[]): readonly Step[] {
+  return steps.filter(({ name }) => ASSERTED_STEPS.has(name));
+}
+
+/**
+ * Puts into an exchange what an assertion says of its person. The request id is the gateway's, so that both logs and
+ * the audit know the request by one name.
+ */
+export function takeAssertion(exchange: Exchange, { person, requestId }: Asserted): Exchange {
+  const visit = { ...exchange.visit, requestId };
+  if (person === undefined) return { ...exchange, id: requestId, visit };
+  const { aal, role, secondFactorMs, session, tenant, tier: reached, user } = person;
+  const principal = Object.freeze({
+    type: "user",
+    tenant,
+    user,
+    session,
+    role,
+    aal,
+    secondFactorMs,
+  } satisfies Principal);
+  return { ...exchange, id: requestId, visit, principal, tier: reached };
+}
 
 /** Joins the layers into the steps that every request passes, in this order. */
 export function createGuard(parts: GuardParts): Guard {
@@ -211,12 +242,28 @@ function identify(parts: GuardParts, exchange: Exchange): void | Promise<void> {
   if (access === "public" || access === "operator") return undefined;
   // The socket's file mode is its credential; what it may do is up to the route.
   if (exchange.operator) return undefined;
-  const found = parts.authenticate(sessionToken(exchange));
+  if (access === "publicOrPrincipal") return identifyIfKnown(parts, exchange);
+  const found = parts.authenticate(sessionToken(exchange), exchange);
   if (!(found instanceof Promise)) {
     exchange.principal = found;
     return undefined;
   }
   return settle(exchange, found);
+}
+
+/** Somebody whose session is over is nobody here, and not refused: the route is for everybody. */
+function identifyIfKnown(parts: GuardParts, exchange: Exchange): void | Promise<void> {
+  const unknown = (error: unknown): void => {
+    if (!(error instanceof RingwallError) || error.code !== "identity.sign_in_required") throw error;
+  };
+  try {
+    const found = parts.authenticate(sessionToken(exchange), exchange);
+    if (found instanceof Promise) return settle(exchange, found).catch(unknown);
+    exchange.principal = found;
+  } catch (error) {
+    unknown(error);
+  }
+  return undefined;
 }
 
 async function settle(exchange: Exchange, found: Promise<Principal>): Promise<void> {
@@ -257,7 +304,7 @@ function chargeAccount(perimeter: Perimeter, { principal, visit }: Exchange): vo
 function decideAccess(perimeter: Perimeter, exchange: Exchange): void {
   const { operator, policy, principal, visit } = exchange;
   const { access } = policy;
-  if (access === "public") return;
+  if (access === "public" || access === "publicOrPrincipal") return;
   if (operator) {
     if (access === "operator" || access === "principalOrOperator") return;
     if (typeof access === "object" && access.orOperator === true) return;

@@ -8,8 +8,10 @@ import Fastify, {
   type FastifyRequest,
 } from "fastify";
 import { RingwallError, uuidv7 } from "../../core/index.ts";
+import type { AssertionVerifier } from "../../network/index.ts";
 import { isJsonMediaType } from "../../perimeter/index.ts";
-import { type Exchange, type Guard, type RoutePolicy, runSteps, type Step } from "../../pipeline.ts";
+import { assertedSteps, type Exchange, type Guard, type RoutePolicy, runSteps, type Step } from "../../pipeline.ts";
+import { arriveAsserted } from "./assertion.ts";
 import { asRingwallError, problem } from "./problem.ts";
 
 declare module "fastify" {
@@ -39,6 +41,11 @@ const PARAM_CHARS_MAX = 200;
 export interface ServerOptions {
   /** True for the local administration socket alone: its file mode is the credential. */
   readonly operator?: boolean;
+  /**
+   * For an application behind the gateway: every request must bring a valid assertion, over a unix socket or mutual TLS,
+   * and the gateway's steps are not run again. Without it, assertions mean nothing here.
+   */
+  readonly assertion?: AssertionVerifier;
 }
 
 /**
@@ -49,9 +56,11 @@ export interface ServerOptions {
  */
 export function createServer(guard: Guard, options: ServerOptions = {}): FastifyInstance {
   const operator = options.operator === true;
-  const arrival = guard.steps.filter((step) => step.phase === "arrival");
+  const { assertion } = options;
+  const steps = assertion === undefined ? guard.steps : assertedSteps(guard.steps);
+  const arrival = steps.filter((step) => step.phase === "arrival");
   const app = Fastify(serverOptions(guard, operator, arrival));
-  const input = guard.steps.filter((step) => step.phase === "input");
+  const input = steps.filter((step) => step.phase === "input");
 
   // Fastify wants decorated references declared before they are set, so that requests keep one hidden class.
   app.decorateRequest("exchange", null as unknown as Exchange);
@@ -66,7 +75,11 @@ export function createServer(guard: Guard, options: ServerOptions = {}): Fastify
     request.exchange = exchange;
     // Nobody takes the body of a request that no route takes, so it is not waited for either.
     const missing = exchange.policy === NO_ROUTE ? new RingwallError("resource.not_found") : undefined;
-    proceed(arrival, exchange, reply, (refused) => done(refused ?? missing));
+    const go = (): void => proceed(arrival, request.exchange, reply, (refused) => done(refused ?? missing));
+    if (assertion === undefined) return go();
+    void arriveAsserted(app.server, request, guard, assertion).then(go, (refused: unknown) =>
+      done(asRingwallError(refused)),
+    );
   });
   app.addHook("preValidation", (request, reply, done) => {
     const { exchange } = request;
