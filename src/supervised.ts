@@ -35,10 +35,15 @@ export const Runtime = z.object({
   dataDir: z.string(),
   adminSocket: z.string(),
   postgres: z.object({ host: z.string(), port: z.int(), database: z.string() }).nullable(),
-  ports: z.object({ api: z.int(), bank: z.int().nullable() }),
+  ports: z.object({ api: z.int(), bank: z.int().nullable(), gateway: z.int().nullable().default(null) }),
 });
 /** `uid` is this process's user, where there is such a thing: files with secrets must be its own or root's. */
 export type Runtime = z.output<typeof Runtime> & { readonly uid: number | undefined };
+
+/** Where the example bank takes what the gateway forwards: a socket in a folder that only its owner enters. */
+export function bankSocket({ dataDir }: Pick<Runtime, "dataDir">): string {
+  return join(dataDir, "run", "bank.sock");
+}
 
 const SECRET_BYTES_MAX = 4_096;
 /** As much of a reason as a terminal shows. */

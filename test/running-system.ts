@@ -17,6 +17,7 @@ export interface RunningSystem {
   readonly dataFolder: string;
   readonly apiPort: number;
   readonly bankPort: number;
+  readonly gatewayPort: number;
   /** Asks it to end, as Ctrl-C does, and removes its data. */
   stop(): Promise<void>;
 }
@@ -25,8 +26,9 @@ export interface RunningSystem {
 export async function startSystem(): Promise<RunningSystem> {
   // The start makes it itself: started by root, PostgreSQL runs as another account, which has to pass through.
   const dataFolder = join(tmpdir(), `rw-system-${randomToken(9)}`);
-  const [apiPort, bankPort] = await freePorts();
-  const words = ["start", "--data", dataFolder, "--port", String(apiPort), "--bank-port", String(bankPort)];
+  const [apiPort, bankPort, gatewayPort] = await freePorts();
+  const ports = ["--port", String(apiPort), "--bank-port", String(bankPort), "--gateway-port", String(gatewayPort)];
+  const words = ["start", "--data", dataFolder, ...ports];
   const { execPath, env } = process;
   const { PATH = "", HOME = "" } = env;
   const child = spawn(execPath, ["--conditions=source", CLI, ...words], {
@@ -53,6 +55,7 @@ export async function startSystem(): Promise<RunningSystem> {
     dataFolder,
     apiPort,
     bankPort,
+    gatewayPort,
     async stop() {
       child.kill("SIGINT");
       await exited;
@@ -61,20 +64,20 @@ export async function startSystem(): Promise<RunningSystem> {
   };
 }
 
-/** Two ports that nothing used a moment ago. */
-async function freePorts(): Promise<readonly [number, number]> {
+/** Three ports that nothing used a moment ago. */
+async function freePorts(): Promise<readonly [number, number, number]> {
   const servers = await Promise.all(
-    [0, 1].map(async () => {
+    [0, 1, 2].map(async () => {
       const server = createServer();
       server.listen(0, "127.0.0.1");
       await once(server, "listening");
       return server;
     }),
   );
-  const [api = 0, bank = 0] = servers.map((server) => {
+  const [api = 0, bank = 0, gateway = 0] = servers.map((server) => {
     const address = server.address();
     return typeof address === "object" && address !== null ? address.port : 0;
   });
   await Promise.all(servers.map(async (server) => await once(server.close(), "close")));
-  return [api, bank];
+  return [api, bank, gateway];
 }

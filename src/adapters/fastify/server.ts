@@ -77,9 +77,7 @@ export function createServer(guard: Guard, options: ServerOptions = {}): Fastify
     const missing = exchange.policy === NO_ROUTE ? new RingwallError("resource.not_found") : undefined;
     const go = (): void => proceed(arrival, request.exchange, reply, (refused) => done(refused ?? missing));
     if (assertion === undefined) return go();
-    void arriveAsserted(app.server, request, guard, assertion).then(go, (refused: unknown) =>
-      done(asRingwallError(refused)),
-    );
+    void settle(arriveAsserted(app.server, request, guard, assertion), go, done);
   });
   app.addHook("preValidation", (request, reply, done) => {
     const { exchange } = request;

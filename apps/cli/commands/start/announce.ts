@@ -13,6 +13,8 @@ export interface Started {
   readonly apiPort: number;
   /** Undefined when the example does not run. */
   readonly bankPort: number | undefined;
+  /** Undefined when it leads nowhere. */
+  readonly gatewayPort: number | undefined;
   /** `--bootstrap-file`: where the enrolment link goes instead of the terminal. */
   readonly bootstrapFile: string | undefined;
 }
@@ -28,6 +30,7 @@ export async function announce(context: Context, client: Client, started: Starte
   say("Ringwall is running.");
   say(`  API            http://localhost:${started.apiPort}  (/healthz, /readyz)`);
   if (started.bankPort !== undefined) say(`  Example bank   http://localhost:${started.bankPort}`);
+  if (started.gatewayPort !== undefined) say(`  Gateway        http://localhost:${started.gatewayPort}`);
   say(`  Data           ${paths.root}`);
   say(`  Configuration  ${started.configFile}`);
   say(`  Logs           ${paths.log}`);
