@@ -96,6 +96,7 @@ const imports: [from: string, to: string, rule: string | undefined][] = [
   ["bench/a.ts", "src/data/keys/envelope.ts", "bench-and-test-import-faces"],
   ["test/breach/b.ts", "src/perimeter/headers.ts", "bench-and-test-import-faces"],
   ["bench/c.ts", "examples/bank/app.ts", undefined],
+  ["bench/tax/lean/database.ts", "src/data/keys/envelope.ts", "bench-takes-the-pool-apart"],
   ["tools/a.ts", "src/core/errors.ts", "tools-import-faces"],
   ["tools/b.ts", "src/core/index.ts", undefined],
   ["apps/cli/a.ts", "examples/bank/app.ts", "apps-and-examples-import-faces"],

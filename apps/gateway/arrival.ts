@@ -16,7 +16,7 @@ export const FORM_BYTES_MAX = 16_384;
 const OWN = { access: "publicOrPrincipal", profile: "html", summary: "Ringwall's own pages." } as const;
 const OWN_POLICIES: ReadonlyMap<string, RoutePolicy> = new Map<string, RoutePolicy>([
   [`GET ${KEY_SET_PATH}`, { access: "public", summary: "The keys that verify assertions." }],
-  ["GET /.ringwall/healthz", { access: "public", summary: "The gateway lives." }],
+  ["GET /.ringwall/healthz", { access: "public", liveness: true, summary: "The gateway lives." }],
   ["GET /.ringwall/sign-in", OWN],
   ["POST /.ringwall/sign-in", { ...OWN, limit: "sign-in" }],
   ["POST /.ringwall/sign-in/code", { ...OWN, limit: "sign-in" }],

@@ -8,6 +8,7 @@ import { systemClock } from "ringwall/core";
 import { assertionSigner, checkListener, openAssertionKeys } from "ringwall/network";
 import { createLogger } from "ringwall/perimeter";
 import {
+  linesOfATurn,
   lineWriter,
   masterOpener,
   openCounters,
@@ -26,7 +27,12 @@ const SWEEP_MS = 500;
 const KEYS_MS = 60_000;
 const CERTIFICATE_MS = 10_000;
 
-const log = createLogger({ write: lineWriter(process.stdout.fd), level: "info", clock: systemClock });
+const log = createLogger({
+  write: lineWriter(process.stdout.fd),
+  level: "info",
+  clock: systemClock,
+  join: linesOfATurn(process),
+});
 
 async function start(runtimeFile: string): Promise<() => Promise<void>> {
   const clock = systemClock;

@@ -8,6 +8,7 @@ import { checkSchema } from "ringwall/migrations";
 import { checkListener } from "ringwall/network";
 import { createLogger } from "ringwall/perimeter";
 import {
+  linesOfATurn,
   lineWriter,
   masterOpener,
   openCounters,
@@ -23,7 +24,12 @@ import { startSequencer } from "./sequencer.ts";
 
 const PRIVATE_UMASK = 0o077;
 
-const log = createLogger({ write: lineWriter(process.stdout.fd), level: "info", clock: systemClock });
+const log = createLogger({
+  write: lineWriter(process.stdout.fd),
+  level: "info",
+  clock: systemClock,
+  join: linesOfATurn(process),
+});
 
 /** Starts everything, in the order in which one leans on another. Returns what takes it down in the reverse order. */
 async function start(runtimeFile: string): Promise<() => Promise<void>> {

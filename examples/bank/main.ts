@@ -12,6 +12,7 @@ import { assertionVerifier, remoteKeys } from "ringwall/network";
 import { createLogger } from "ringwall/perimeter";
 import {
   bankSocket,
+  linesOfATurn,
   lineWriter,
   masterOpener,
   openCounters,
@@ -28,7 +29,12 @@ import { type Bank, createBank, SESSION_COOKIE } from "./server.ts";
 const PRIVATE_UMASK = 0o077;
 const ROLE = "bank_app";
 
-const log = createLogger({ write: lineWriter(process.stdout.fd), level: "info", clock: systemClock });
+const log = createLogger({
+  write: lineWriter(process.stdout.fd),
+  level: "info",
+  clock: systemClock,
+  join: linesOfATurn(process),
+});
 
 async function start(runtimeFile: string): Promise<() => Promise<void>> {
   const clock = systemClock;
