@@ -6,7 +6,7 @@ import { createLocalJWKSet } from "jose";
 import { Gateway } from "../../apps/gateway/gateway.ts";
 import { type Listening, type ListenTimes, listenPlain } from "../../apps/gateway/listen.ts";
 import { createBank } from "../../examples/bank/server.ts";
-import { type BankStage, bankStage } from "../../examples/bank/stage.fixture.ts";
+import { type BankStage, bankStage, type Person } from "../../examples/bank/stage.fixture.ts";
 import { memoryCounters } from "../../src/adapters/memory/index.ts";
 import type { Bucket, CounterStore } from "../../src/core/index.ts";
 import { parseConfig } from "../../src/core/index.ts";
@@ -132,6 +132,13 @@ export async function gatewayStage(options: { readonly times?: ListenTimes; read
     sign,
     socket,
     port: listening.port,
+    /** A bank's audit, with what was noted a moment ago. */
+    async audit(owner: Person, action: string): Promise<readonly string[]> {
+      const { recorder: noting } = ringwall;
+      if (!("flush" in noting) || typeof noting.flush !== "function") throw new TypeError("the recorder flushes");
+      await noting.flush();
+      return (await stage.audit(owner, action)).map((record) => JSON.stringify(record));
+    },
     /** What the bank counted itself. */
     countedBehind: counting.asked,
     async close(): Promise<void> {
