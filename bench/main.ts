@@ -5,10 +5,11 @@
  * @module
  */
 import { parseArgs } from "node:util";
+import { gatewayArea } from "./gateway/index.ts";
 import { type BenchArea, resultTable } from "./result.ts";
 import { taxArea } from "./tax/index.ts";
 
-const AREAS: Readonly<Record<string, BenchArea>> = { tax: taxArea };
+const AREAS: Readonly<Record<string, BenchArea>> = { tax: taxArea, gateway: gatewayArea };
 const USAGE = "usage: npm run bench -- AREA [--json] [--seconds N] [--rounds N]";
 
 interface Call {
