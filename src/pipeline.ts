@@ -29,7 +29,7 @@ import {
   type Recorder,
   RingwallError,
 } from "./core/index.ts";
-import { type Asserted, type Tier, tier } from "./network/index.ts";
+import { type Tier, tier } from "./network/index.ts";
 import { type Perimeter, type PerimeterRequest, parseJsonStrict, type Visit } from "./perimeter/index.ts";
 
 /** The layer a step belongs to, as in the founding document. */
@@ -168,36 +168,6 @@ const LOCAL_STEPS: ReadonlySet<string> = new Set(["protocol"]);
 const AUDITED_STATUS: ReadonlySet<number> = new Set([401, 403, 421, 429]);
 const SERVER_ERROR = 500;
 const FIELDS_SHOWN_MAX = 20;
-/**
- * What an application behind the gateway still does itself: 3b to 5. Addresses, rates, hosts, origins and credentials
- * were the gateway's, and nothing of a request is counted twice; the form of the header is looked at again, for free.
- */
-const ASSERTED_STEPS: ReadonlySet<string> = new Set(["protocol", "permission", "step-up", "input"]);
-
-/** The steps that are left for a request that comes with a valid assertion. */
-export function assertedSteps(steps: readonly Step[]): readonly Step[] {
-  return steps.filter(({ name }) => ASSERTED_STEPS.has(name));
-}
-
-/**
- * Puts into an exchange what an assertion says of its person. The request id is the gateway's, so that both logs and
- * the audit know the request by one name.
- */
-export function takeAssertion(exchange: Exchange, { person, requestId }: Asserted): Exchange {
-  const visit = { ...exchange.visit, requestId };
-  if (person === undefined) return { ...exchange, id: requestId, visit };
-  const { aal, role, secondFactorMs, session, tenant, tier: reached, user } = person;
-  const principal = Object.freeze({
-    type: "user",
-    tenant,
-    user,
-    session,
-    role,
-    aal,
-    secondFactorMs,
-  } satisfies Principal);
-  return { ...exchange, id: requestId, visit, principal, tier: reached };
-}
 
 /** Joins the layers into the steps that every request passes, in this order. */
 export function createGuard(parts: GuardParts): Guard {

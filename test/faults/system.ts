@@ -73,9 +73,9 @@ export function removePlace({ root }: Place): void {
   rmSync(root, { recursive: true, force: true, maxRetries: 5 });
 }
 
-/** Two ports that were free a moment ago. */
-export async function freePorts(): Promise<readonly [number, number]> {
-  const servers = [createServer(), createServer()];
+/** Three ports that were free a moment ago. */
+export async function freePorts(): Promise<readonly [number, number, number]> {
+  const servers = [createServer(), createServer(), createServer()];
   const ports = await Promise.all(
     servers.map(async (server) => {
       server.listen(0, "127.0.0.1");
@@ -85,7 +85,7 @@ export async function freePorts(): Promise<readonly [number, number]> {
     }),
   );
   for (const server of servers) server.close();
-  return [ports[0] ?? 0, ports[1] ?? 0];
+  return [ports[0] ?? 0, ports[1] ?? 0, ports[2] ?? 0];
 }
 
 /** A connection to the cluster of a data directory, over its own socket. */
@@ -100,9 +100,10 @@ export async function connectSuperuser({ dataDir }: Pick<Place, "dataDir">, data
 
 /** The command `ringwall start` and everything it runs. */
 export async function startSystem(place: Place): Promise<System> {
-  const [apiPort, bankPort] = await freePorts();
+  const [apiPort, bankPort, gatewayPort] = await freePorts();
   const words = ["--config", place.configFile, "--data", place.dataDir];
-  const startWords = ["start", ...words, "--port", String(apiPort), "--bank-port", String(bankPort)];
+  const ports = ["--port", String(apiPort), "--bank-port", String(bankPort), "--gateway-port", String(gatewayPort)];
+  const startWords = ["start", ...words, ...ports];
   let supervisor = await startSupervisor(place, startWords);
   const clients = {
     bank: httpClient({ port: bankPort }),

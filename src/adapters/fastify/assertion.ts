@@ -1,9 +1,41 @@
 import type { Server } from "node:http";
 import { TLSSocket } from "node:tls";
 import type { FastifyRequest } from "fastify";
+import type { Principal } from "../../application/access/index.ts";
 import { RingwallError } from "../../core/index.ts";
-import { ASSERTION_HEADER, type AssertionVerifier } from "../../network/index.ts";
-import { type Guard, takeAssertion } from "../../pipeline.ts";
+import { ASSERTION_HEADER, type Asserted, type AssertionVerifier } from "../../network/index.ts";
+import type { Exchange, Guard, Step } from "../../pipeline.ts";
+
+/**
+ * What an application behind the gateway still does itself: 3b to 5. Addresses, rates, hosts, origins and credentials
+ * were the gateway's, and nothing of a request is counted twice; the form of the header is looked at again, for free.
+ */
+const ASSERTED_STEPS: ReadonlySet<string> = new Set(["protocol", "permission", "step-up", "input"]);
+
+/** The steps that are left for a request that comes with a valid assertion. */
+export function assertedSteps(steps: readonly Step[]): readonly Step[] {
+  return steps.filter(({ name }) => ASSERTED_STEPS.has(name));
+}
+
+/**
+ * Puts into an exchange what an assertion says of its person. The request id is the gateway's, so that both logs and
+ * the audit know the request by one name.
+ */
+function takeAssertion(exchange: Exchange, { person, requestId }: Asserted): Exchange {
+  const visit = { ...exchange.visit, requestId };
+  if (person === undefined) return { ...exchange, id: requestId, visit };
+  const { aal, role, secondFactorMs, session, tenant, tier: reached, user } = person;
+  const principal = Object.freeze({
+    type: "user",
+    tenant,
+    user,
+    session,
+    role,
+    aal,
+    secondFactorMs,
+  } satisfies Principal);
+  return { ...exchange, id: requestId, visit, principal, tier: reached };
+}
 
 /**
  * Reads who is asking from the gateway's assertion, and puts it into the request's exchange.

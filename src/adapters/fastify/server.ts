@@ -10,8 +10,8 @@ import Fastify, {
 import { RingwallError } from "../../core/index.ts";
 import type { AssertionVerifier } from "../../network/index.ts";
 import { isJsonMediaType } from "../../perimeter/index.ts";
-import { assertedSteps, type Exchange, type Guard, type RoutePolicy, runSteps, type Step } from "../../pipeline.ts";
-import { arriveAsserted } from "./assertion.ts";
+import { type Exchange, type Guard, type RoutePolicy, runSteps, type Step } from "../../pipeline.ts";
+import { arriveAsserted, assertedSteps } from "./assertion.ts";
 import { asRingwallError, problem } from "./problem.ts";
 
 declare module "fastify" {
