@@ -13,6 +13,9 @@ export interface Outgoing {
   writeHead(status: number, fields: Record<string, string | string[]> | string[]): unknown;
   write(chunk: Uint8Array): boolean;
   end(chunk?: string | Uint8Array): unknown;
+  end(chunk: string, encoding: "latin1"): unknown;
+  /** HTTP/1.1 keeps a head back until there is a body. */
+  flushHeaders?(): void;
   once(event: "close" | "finish", listener: () => void): unknown;
   on(event: "drain", listener: () => void): unknown;
   destroy(error?: Error): unknown;

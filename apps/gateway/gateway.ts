@@ -226,7 +226,7 @@ export class Gateway {
     }
     const own = this.guard.headersFor(exchange);
     for (let index = 0; index + 1 < own.length; index += 2) {
-      const name = (own[index] ?? "").toLowerCase();
+      const name = lowerCase(own[index] ?? "");
       if (headers[name] !== undefined && name !== "x-request-id") continue;
       // What a page may load is its application's to say; what is nobody's in particular may be kept by anybody.
       if (name === "content-security-policy") continue;
@@ -346,6 +346,18 @@ export class Gateway {
 export function rawAnswer(status: number, fields: readonly string[], body: string): string {
   const lines = fields.flatMap((name, index) => (index % 2 === 0 ? [`${name}: ${fields[index + 1] ?? ""}\r\n`] : []));
   return `HTTP/1.1 ${status} Refused\r\n${lines.join("")}\r\n${body}`;
+}
+
+/** The names of the perimeter's fields, of which there are about twenty, in lower case. */
+const lowerNames = new Map<string, string>();
+
+function lowerCase(name: string): string {
+  let lower = lowerNames.get(name);
+  if (lower === undefined) {
+    lower = name.toLowerCase();
+    lowerNames.set(name, lower);
+  }
+  return lower;
 }
 
 function assertedFrom({ id, principal, tier, visit }: Exchange): Asserted {

@@ -6,6 +6,9 @@ const METHODS: readonly string[] = ["GET", "HEAD", "POST", "PUT", "DELETE"];
 /** A path that is still encoded after this many readings hides something. */
 const DECODINGS_MAX = 3;
 
+/** What readers of paths disagree about: encodings, parameters, case, empty and dot segments. */
+const AMBIGUOUS = /[^a-z0-9/_.~-]|\/[/.]/;
+
 /** One route, ready for requests. */
 export interface Route {
   readonly settings: GatewayRoute;
@@ -45,6 +48,8 @@ export function routeTable(settings: readonly GatewayRoute[]): RouteTable {
       const found = longest(list, path);
       // A host with one route for everything leaves nothing to disagree about.
       if (list.length === 1 && found !== undefined && prefixOf(found) === "") return found;
+      // Nor does a path that every reader has in one form.
+      if (!AMBIGUOUS.test(path)) return found;
       if (longest(list, plainest(path)) !== found || longestOfAnyCase(list, plainest(path)) !== found) {
         throw new RingwallError("request.malformed", { detail: { reason: "path_of_two_routes" } });
       }

@@ -123,6 +123,10 @@ export async function gatewayStage(options: { readonly times?: ListenTimes; read
     clock,
     log,
   });
+  const settled = async (): Promise<void> => {
+    if (!("flush" in recorder) || typeof recorder.flush !== "function") throw new TypeError("the recorder flushes");
+    await recorder.flush();
+  };
   const listening: Listening = await listenPlain(gateway, "127.0.0.1", 0, options.times);
   return {
     stage,
@@ -134,10 +138,13 @@ export async function gatewayStage(options: { readonly times?: ListenTimes; read
     port: listening.port,
     /** A bank's audit, with what was noted a moment ago. */
     async audit(owner: Person, action: string): Promise<readonly string[]> {
-      const { recorder: noting } = ringwall;
-      if (!("flush" in noting) || typeof noting.flush !== "function") throw new TypeError("the recorder flushes");
-      await noting.flush();
+      await settled();
       return (await stage.audit(owner, action)).map((record) => JSON.stringify(record));
+    },
+    /** Moves the clock. What waits to be noted must not look like what could not be. */
+    async advance(ms: number): Promise<void> {
+      await settled();
+      stage.advance(ms);
     },
     /** What the bank counted itself. */
     countedBehind: counting.asked,

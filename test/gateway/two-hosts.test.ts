@@ -80,7 +80,7 @@ test("a code is over after a minute", async () => {
   const led = new URL(begun.headers.location ?? "");
   const back = await browser.send(SIGN_IN, `${led.pathname}${led.search}`);
   const callback = new URL(back.headers.location ?? "");
-  at.stage.advance(61_000);
+  await at.advance(61_000);
   expect((await browser.send("b.localhost", `${callback.pathname}${callback.search}`)).status).toBe(401);
 });
 

@@ -76,7 +76,7 @@ test("an answer that falls silent is ended when it is looked at", async () => {
   const ended = expect(ask(at.port, open).finally(() => (isOver = true))).rejects.toThrow();
   await expect
     .poll(async () => {
-      at.stage.advance(1_000);
+      await at.advance(1_000);
       await at.gateway.sweep();
       return isOver;
     })
