@@ -71,7 +71,7 @@ async function start(runtimeFile: string): Promise<() => Promise<void>> {
 async function listenBehindGateway(bank: Bank, runtime: Runtime): Promise<FastifyInstance | undefined> {
   const { gateway } = runtime.ports;
   if (gateway === null) return undefined;
-  const keys = remoteKeys(`http://127.0.0.1:${gateway}/.well-known/ringwall/jwks.json`);
+  const keys = remoteKeys(`http://localhost:${gateway}/.well-known/ringwall/jwks.json`);
   const app = createBank(bank, { assertion: assertionVerifier({ audience: "bank", keys, clock: bank.clock }) });
   const path = bankSocket(runtime);
   await rm(path, { force: true });

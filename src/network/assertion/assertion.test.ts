@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { RingwallError, type SessionId, type TenantId, type UserId } from "../../core/index.ts";
 import { type SecretsStage, secretsStage } from "../../testing/secrets-stage.ts";
 import type { Asserted } from "./claims.ts";
-import { type AssertionKeys, assertionSigner, assertionVerifier, openAssertionKeys } from "./index.ts";
+import { type AssertionKeys, assertionSigner, assertionVerifier, openAssertionKeys, remoteKeys } from "./index.ts";
 
 const DAY_SECONDS = 86_400;
 const ID = "0198c1a0-0000-7000-8000-000000000001";
@@ -110,6 +110,11 @@ describe("an assertion", () => {
     expect(await reason(`${none}.${payload}.`)).toBe("ERR_JOSE_ALG_NOT_ALLOWED");
     expect(await reason("x".repeat(5_000))).toBe("length");
   });
+});
+
+test("keys that cannot be read are our failure, and let nobody in", async () => {
+  const verify = assertionVerifier({ audience: "bank", clock, keys: remoteKeys("http://127.0.0.1:9/keys") });
+  await expect(verify(await sign(), purpose)).rejects.toMatchObject({ code: "keys.unavailable" });
 });
 
 describe("the signing keys", () => {

@@ -24,7 +24,15 @@ const KEY_SET_AGE_MS = 300_000;
 const KEY_SET_PAUSE_MS = 30_000;
 const KEY_SET_TIMEOUT_MS = 5_000;
 
-/** Checks one assertion. @throws RingwallError `access.denied`, with the reason in the detail, for the log alone */
+/** What jose and fetch report when the key set itself cannot be read; `unknown` is an error without a code. */
+const UNREADABLE_KEYS: ReadonlySet<string> = new Set([
+  "unknown",
+  "ERR_JOSE_GENERIC",
+  "ERR_JWKS_INVALID",
+  "ERR_JWKS_TIMEOUT",
+]);
+
+/** Checks one assertion. @throws RingwallError `access.denied`, with the reason in the detail, and `keys.unavailable` */
 export type AssertionVerifier = (
   assertion: string,
   asked: { readonly method: string; readonly target: string },
@@ -84,6 +92,8 @@ async function checked(assertion: string, keys: JWTVerifyGetKey, audience: strin
     }));
   } catch (cause) {
     const code = cause instanceof Error && "code" in cause ? String(cause.code) : "unknown";
+    // No word on the assertion: the keys could not be had, and nobody is let in without them.
+    if (UNREADABLE_KEYS.has(code)) throw new RingwallError("keys.unavailable", { detail: { reason: code }, cause });
     throw new RingwallError("access.denied", { detail: { rule: "assertion", reason: code }, cause });
   }
   const claims = Claims.safeParse(payload);
