@@ -26,11 +26,13 @@ describe("a path leads to the route with the longest prefix", () => {
   ])("%s to %s", (path, name) => expect(nameOf(path)).toBe(name));
 
   test("and is refused when any reader could find another", () => {
-    const letter = fc.constantFrom(..."admin");
     const encoded = (mark: string): string => `%${mark.charCodeAt(0).toString(16)}`;
     fc.assert(
-      fc.property(fc.subarray([0, 1, 2, 3, 4], { minLength: 1 }), letter, fc.boolean(), (places, _mark, twice) => {
-        const text = [..."admin"].map((mark, at) => (places.includes(at) ? encoded(mark) : mark)).join("");
+      fc.property(fc.subarray([0, 1, 2, 3, 4], { minLength: 1 }), fc.boolean(), (places, twice) => {
+        const text = "admin"
+          .split("")
+          .map((mark, at) => (places.includes(at) ? encoded(mark) : mark))
+          .join("");
         const path = `/${twice ? text.replaceAll("%", "%25") : text}/x`;
         expect(() => nameOf(path)).toThrow(RingwallError);
       }),

@@ -91,7 +91,7 @@ async function startOurs(cluster: Cluster, upstream: string, socket: string, sto
   await bank.ringwall.close();
   const told: Told = { kind: "ringwall", upstream, socket, parts };
   const server = await startServer(SERVER, told);
-  stops.push(server.stop);
+  stops.push(async () => await server.stop());
   const { pid, url } = server;
   return [
     { url, pid, requests: [get("/plain")] },
@@ -102,12 +102,12 @@ async function startOurs(cluster: Cluster, upstream: string, socket: string, sto
 async function startPeers(upstream: string, stops: Stops): Promise<Map<Name, Target>> {
   const found = new Map<Name, Target>();
   const nginx = await startProxy(await freePort(), upstream);
-  stops.push(nginx.stop);
+  stops.push(async () => await nginx.stop());
   found.set("nginx", { ...nginx, requests: [get("/")] });
   for (const kind of ["@fastify/http-proxy", "http-proxy-3"] as const) {
     const told: Told = { kind, upstream };
     const server = await startServer(SERVER, told);
-    stops.push(server.stop);
+    stops.push(async () => await server.stop());
     found.set(kind, { ...server, requests: [get("/")] });
   }
   return found;
@@ -166,9 +166,9 @@ async function run({ progress, rounds, seconds, signal }: BenchOptions): Promise
     stops.push(async () => rmSync(folder, { recursive: true, force: true }));
     const socket = path.join(folder, "upstream.sock");
     const upstream: Nginx = await startUpstream(await freePort(), socket);
-    stops.push(upstream.stop);
+    stops.push(async () => await upstream.stop());
     const cluster = await startCluster();
-    stops.push(cluster.stop);
+    stops.push(async () => await cluster.stop());
     const [plain, all] = await startOurs(cluster, upstream.url, socket, stops);
     const targets = new Map<Name, Target>([["plain", plain], ["all", all], ...(await startPeers(upstream.url, stops))]);
     for (const [name, target] of targets) {

@@ -24,10 +24,10 @@ async function askSocket(path: string, headers: Record<string, string>): Promise
     headers: { host: "localhost", ...headers },
   });
   request.once("error", reject);
-  request.once("response", async (response) => {
+  request.once("response", (response) => {
     let text = "";
-    for await (const chunk of response) text += String(chunk);
-    resolve({ status: response.statusCode ?? 0, headers: response.headers, text });
+    response.on("data", (chunk: Buffer) => (text += chunk.toString()));
+    response.once("end", () => resolve({ status: response.statusCode ?? 0, headers: response.headers, text }));
   });
   request.end();
   return await promise;

@@ -12,7 +12,9 @@ import { opensslMissing, type TestAuthority, testAuthority } from "../../src/tes
 import { type GatewayStage, gatewayStage } from "./stage.ts";
 
 const missing = opensslMissing();
-const withOpenssl = missing === undefined ? test : test.skip;
+/** Where certificates cannot be made, the name of the skipped test says why. */
+const withOpenssl = (name: string, run: () => Promise<void>): void =>
+  test.skipIf(missing !== undefined)(missing === undefined ? name : `${name} (${missing})`, run);
 
 let at: GatewayStage;
 let folder = "";
