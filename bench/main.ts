@@ -5,12 +5,14 @@
  * @module
  */
 import { parseArgs } from "node:util";
+import { gatewayArea } from "./gateway/index.ts";
 import { keysArea } from "./keys/index.ts";
 import { type BenchArea, resultTable } from "./result.ts";
 import { rotationArea } from "./rotation/index.ts";
 import { taxArea } from "./tax/index.ts";
 
 const AREAS: Readonly<Record<string, BenchArea>> = {
+  gateway: gatewayArea,
   keys: keysArea,
   rotation: rotationArea,
   tax: taxArea,

@@ -41,11 +41,12 @@ export type Layer = 1 | 2 | 3 | 4 | 5;
 /** What a route says about itself. A route that says nothing cannot be registered. */
 export interface RoutePolicy {
   /**
-   * `public` needs no principal; `principal` needs a session; `permission` needs that permission too. `operator` is for
+   * `public` needs no principal, and `publicOrPrincipal` takes one when there is one; `principal` needs a session; `permission` needs that permission too. `operator` is for
    * the local administration socket alone; `principalOrOperator` and `orOperator` let it in beside the others.
    */
   readonly access:
     | "public"
+    | "publicOrPrincipal"
     | "principal"
     | "principalOrOperator"
     | "operator"
@@ -165,8 +166,8 @@ export interface Completion {
 /** What the pipeline is made from: one face of each layer that a request passes before its handler. */
 export interface GuardParts {
   readonly perimeter: Perimeter;
-  /** Who holds a bearer token. @throws RingwallError `identity.sign_in_required` */
-  readonly authenticate: (token: string) => Principal | Promise<Principal>;
+  /** Who holds a bearer token, which may be worth something at the exchange's own host alone. @throws RingwallError `identity.sign_in_required` */
+  readonly authenticate: (token: string, exchange: Exchange) => Principal | Promise<Principal>;
   readonly recorder: Pick<Recorder, "note">;
   readonly log: Logger;
   readonly clock: Clock;
@@ -262,13 +263,29 @@ function identify(parts: GuardParts, exchange: Exchange): void | Promise<void> {
   if (access === "public" || access === "operator") return undefined;
   // The socket's file mode is its credential; what it may do is up to the route.
   if (exchange.operator) return undefined;
-  const found = parts.authenticate(sessionToken(exchange));
+  if (access === "publicOrPrincipal") return identifyIfKnown(parts, exchange);
+  const found = parts.authenticate(sessionToken(exchange), exchange);
   parts.meter?.sessionAsked(!(found instanceof Promise));
   if (!(found instanceof Promise)) {
     exchange.principal = found;
     return undefined;
   }
   return settle(exchange, found);
+}
+
+/** Somebody whose session is over is nobody here, and not refused: the route is for everybody. */
+function identifyIfKnown(parts: GuardParts, exchange: Exchange): void | Promise<void> {
+  const unknown = (error: unknown): void => {
+    if (!(error instanceof RingwallError) || error.code !== "identity.sign_in_required") throw error;
+  };
+  try {
+    const found = parts.authenticate(sessionToken(exchange), exchange);
+    if (found instanceof Promise) return settle(exchange, found).catch(unknown);
+    exchange.principal = found;
+  } catch (error) {
+    unknown(error);
+  }
+  return undefined;
 }
 
 async function settle(exchange: Exchange, found: Promise<Principal>): Promise<void> {
@@ -323,7 +340,7 @@ function chargeAccount(perimeter: Perimeter, { principal, visit }: Exchange): vo
 function decideAccess(perimeter: Perimeter, exchange: Exchange): void {
   const { operator, policy, principal, visit } = exchange;
   const { access } = policy;
-  if (access === "public") return;
+  if (access === "public" || access === "publicOrPrincipal") return;
   if (operator) {
     if (access === "operator" || access === "principalOrOperator") return;
     if (typeof access === "object" && access.orOperator === true) return;

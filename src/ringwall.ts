@@ -47,7 +47,7 @@ import {
   type DetailSealer,
   MonitoringConfig,
 } from "./monitoring/audit/index.ts";
-import { NetworkConfig } from "./network/index.ts";
+import { GatewayConfig, NetworkConfig } from "./network/index.ts";
 import { createPerimeter, type Perimeter, PerimeterConfig } from "./perimeter/index.ts";
 import { createGuard, type Guard } from "./pipeline.ts";
 
@@ -87,6 +87,8 @@ export const RingwallConfig = z.strictObject({
     .default({ kind: "memory" }),
   perimeter: PerimeterConfig.prefault({}),
   network: NetworkConfig.prefault({}),
+  /** The access proxy. It runs where there are routes, and in development with one to the example bank. */
+  gateway: GatewayConfig.prefault({}),
   identity: IdentityConfig.prefault({}),
   /** Left out, the server keeps a software master key in its data directory; production names its own. */
   data: DataConfig.optional(),

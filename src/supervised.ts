@@ -41,13 +41,19 @@ export const Runtime = z.object({
   dataDir: z.string(),
   adminSocket: z.string(),
   postgres: z.object({ host: z.string(), port: z.int(), database: z.string() }).nullable(),
-  ports: z.object({ api: z.int(), bank: z.int().nullable() }),
+  ports: z.object({ api: z.int(), bank: z.int().nullable(), gateway: z.int().nullable().default(null) }),
 });
 /** `uid` is this process's user, where there is such a thing: files with secrets must be its own or root's. */
 export type Runtime = z.output<typeof Runtime> & { readonly uid: number | undefined };
 
 /** An RSA key of 4,096 bits has 3,300 bytes as PEM; nothing that is kept in such a file is longer. */
 const SECRET_BYTES_MAX = 8_192;
+
+/** Where the example bank takes what the gateway forwards: a socket in a folder that only its owner enters. */
+export function bankSocket({ dataDir }: Pick<Runtime, "dataDir">): string {
+  return join(dataDir, "run", "bank.sock");
+}
+
 /** As much of a reason as a terminal shows. */
 const FATAL_CHARS_MAX = 2_000;
 /** Faults that starting again does not mend. */

@@ -17,6 +17,7 @@ export interface RunningSystem {
   readonly dataFolder: string;
   readonly apiPort: number;
   readonly bankPort: number;
+  readonly gatewayPort: number;
   /** Asks it to end, as Ctrl-C does, and removes its data. */
   stop(): Promise<void>;
 }
@@ -25,8 +26,9 @@ export interface RunningSystem {
 export async function startSystem(): Promise<RunningSystem> {
   // The start makes it itself: started by root, PostgreSQL runs as another account, which has to pass through.
   const dataFolder = join(tmpdir(), `rw-system-${randomToken(9)}`);
-  const [apiPort, bankPort] = [await freePort(), await freePort()];
-  const words = ["start", "--data", dataFolder, "--port", String(apiPort), "--bank-port", String(bankPort)];
+  const [apiPort, bankPort, gatewayPort] = [await freePort(), await freePort(), await freePort()];
+  const ports = ["--port", String(apiPort), "--bank-port", String(bankPort), "--gateway-port", String(gatewayPort)];
+  const words = ["start", "--data", dataFolder, ...ports];
   const { execPath, env } = process;
   const { PATH = "", HOME = "" } = env;
   const child = spawn(execPath, ["--conditions=source", CLI, ...words], {
@@ -53,6 +55,7 @@ export async function startSystem(): Promise<RunningSystem> {
     dataFolder,
     apiPort,
     bankPort,
+    gatewayPort,
     async stop() {
       child.kill("SIGINT");
       await exited;

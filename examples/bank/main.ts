@@ -2,16 +2,21 @@
  * The bank's process, as the supervisor starts it: `main.ts <runtime file>`. It signs in to the database as `bank_app`,
  * whose password it fetches from the secret store whenever a connection is made.
  */
+import { rm } from "node:fs/promises";
+import type { FastifyInstance } from "fastify";
 import { createRingwall } from "ringwall";
 import { addressesOf, listenOn } from "ringwall/adapters/fastify";
 import { postgresDatabase } from "ringwall/adapters/postgres";
 import { PLATFORM_TENANT, RingwallError, systemClock } from "ringwall/core";
+import { assertionVerifier, remoteKeys } from "ringwall/network";
 import { createLogger } from "ringwall/perimeter";
 import {
+  bankSocket,
   linesOfATurn,
   lineWriter,
   masterOpener,
   openCounters,
+  type Runtime,
   readRuntime,
   readSigner,
   runSupervised,
@@ -19,7 +24,7 @@ import {
 } from "ringwall/supervised";
 import { PASSWORD_SECRET, takeOverPassword } from "./password.ts";
 import { type SeededBank, seed } from "./seed.ts";
-import { createBank, SESSION_COOKIE } from "./server.ts";
+import { type Bank, createBank, SESSION_COOKIE } from "./server.ts";
 
 const PRIVATE_UMASK = 0o077;
 const ROLE = "bank_app";
@@ -51,13 +56,27 @@ async function start(runtimeFile: string): Promise<() => Promise<void>> {
   const bank: SeededBank = { ringwall, database, clock, publicOrigin, draining: () => draining };
   await seed(bank, config.mode, runtime);
   const app = await listenOn(() => createBank(bank), { addresses: addressesOf("localhost"), port });
+  const behind = await listenBehindGateway(bank, runtime);
   return async () => {
     draining = true;
     await app.close();
+    await behind?.close();
     await database.close();
     await ringwall.close();
     await shared.close();
   };
+}
+
+/** The same bank for what comes through the gateway: its assertions say who is asking, and nobody else reaches the socket. */
+async function listenBehindGateway(bank: Bank, runtime: Runtime): Promise<FastifyInstance | undefined> {
+  const { gateway } = runtime.ports;
+  if (gateway === null) return undefined;
+  const keys = remoteKeys(`http://localhost:${gateway}/.well-known/ringwall/jwks.json`);
+  const app = createBank(bank, { assertion: assertionVerifier({ audience: "bank", keys, clock: bank.clock }) });
+  const path = bankSocket(runtime);
+  await rm(path, { force: true });
+  await app.listen({ path });
+  return app;
 }
 
 process.umask(PRIVATE_UMASK);

@@ -29,7 +29,7 @@ beforeAll(async () => {
     dataDir,
     adminSocket: "",
     postgres: null,
-    ports: { api: 0, bank: 0 },
+    ports: { api: 0, bank: 0, gateway: null },
     uid: process.getuid?.(),
   };
 });

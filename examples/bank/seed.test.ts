@@ -31,7 +31,7 @@ beforeEach(async () => {
   at = await bankDatabase();
   const dataDir = await mkdtemp(join(tmpdir(), "rw-seed-"));
   await mkdir(join(dataDir, "secrets"), { mode: 0o700 });
-  const ports = { api: 7_400, bank: 7_490 };
+  const ports = { api: 7_400, bank: 7_490, gateway: null };
   runtime = { configFile: "", dataDir, adminSocket: "", postgres: null, ports, uid: process.getuid?.() };
 });
 afterEach(async () => {

@@ -7,7 +7,13 @@
  * @module
  */
 import type { FastifyInstance } from "fastify";
-import { createServer, healthRoutes, type RouteDefinition, register } from "ringwall/adapters/fastify";
+import {
+  createServer,
+  healthRoutes,
+  type RouteDefinition,
+  register,
+  type ServerOptions,
+} from "ringwall/adapters/fastify";
 import type { Bank } from "./bank.ts";
 import { accounts } from "./routes/accounts.ts";
 import { customers } from "./routes/customers.ts";
@@ -28,9 +34,12 @@ export function bankRoutes(bank: Bank): readonly RouteDefinition[] {
   return [...health, ...own];
 }
 
-/** The bank's server; nothing listens yet. */
-export function createBank(bank: Bank): FastifyInstance {
-  const app = createServer(bank.ringwall.guard);
+/**
+ * The bank's server; nothing listens yet.
+ * @param behind - How the gateway's assertions are checked, for a server that takes requests from nobody else.
+ */
+export function createBank(bank: Bank, behind: Pick<ServerOptions, "assertion"> = {}): FastifyInstance {
+  const app = createServer(bank.ringwall.guard, behind);
   register(app, bankRoutes(bank));
   return app;
 }

@@ -43,6 +43,9 @@ export const ERROR_CODES = {
   "database.schema_mismatch": { status: 503, title: "The database schema does not fit this version." },
   "counters.unavailable": { status: 503, title: "The service is not available. Try again shortly." },
   "audit.unavailable": { status: 503, title: "The service is not available. Try again shortly." },
+  "upstream.unavailable": { status: 502, title: "The application behind this address did not answer." },
+  "upstream.timeout": { status: 504, title: "The application behind this address took too long to answer." },
+  "upstream.busy": { status: 503, title: "The application behind this address is busy. Try again shortly." },
   "config.invalid": { status: 500, title: "The configuration is not valid." },
   "internal": { status: 500, title: "Something went wrong." },
 } as const satisfies Record<string, { status: number; title: string }>;

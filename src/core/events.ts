@@ -56,6 +56,7 @@ export const AUDIT_ACTIONS = [
   "transfer.refused",
   "statement.read",
   "requests.refused",
+  "request.forwarded",
   "audit.read",
   "audit.overflowed",
 ] as const;

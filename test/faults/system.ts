@@ -85,9 +85,10 @@ export async function connectSuperuser({ dataDir }: Pick<Place, "dataDir">, data
 
 /** The command `ringwall start` and everything it runs. */
 export async function startSystem(place: Place): Promise<System> {
-  const [apiPort, bankPort] = [await freePort(), await freePort()];
+  const [apiPort, bankPort, gatewayPort] = [await freePort(), await freePort(), await freePort()];
   const words = ["--config", place.configFile, "--data", place.dataDir];
-  const startWords = ["start", ...words, "--port", String(apiPort), "--bank-port", String(bankPort)];
+  const ports = ["--port", String(apiPort), "--bank-port", String(bankPort), "--gateway-port", String(gatewayPort)];
+  const startWords = ["start", ...words, ...ports];
   let supervisor = await startSupervisor(place, startWords);
   const clients = {
     bank: httpClient({ port: bankPort }),

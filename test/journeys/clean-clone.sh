@@ -9,6 +9,7 @@ set -euo pipefail
 repository=$(cd "$(dirname "$0")/../.." && pwd)
 api_port=${RINGWALL_CI_PORT:-7410}
 bank_port=${RINGWALL_CI_BANK_PORT:-7491}
+gateway_port=${RINGWALL_CI_GATEWAY_PORT:-7481}
 ready_seconds=240
 stop_seconds=45
 scratch=()
@@ -44,7 +45,7 @@ status_of() {
 # start USER FOLDER: runs npm start in a process group of its own, as a terminal would, and waits for /readyz.
 start() {
   local user=$1 folder=$2 began=$SECONDS
-  local command=(npm start -- --port "$api_port" --bank-port "$bank_port" --data "$data")
+  local command=(npm start -- --port "$api_port" --bank-port "$bank_port" --gateway-port "$gateway_port" --data "$data")
   if [ "$user" != "$(id -un)" ]; then
     command=(runuser -u "$user" -- env "HOME=$home" "npm_config_userconfig=$home/.npmrc" "npm_config_cache=$home/.npm" "${command[@]}")
   fi
@@ -110,7 +111,7 @@ try() {
   # A second one is refused by name of the port, and disturbs nothing.
   code=0
   (cd "$folder" && PATH="$folder/node_modules/.bin:$PATH" node --conditions=source apps/cli/main.ts start \
-    --port "$api_port" --bank-port "$bank_port" --data "$data") >"$log.second" 2>&1 || code=$?
+    --port "$api_port" --bank-port "$bank_port" --gateway-port "$gateway_port" --data "$data") >"$log.second" 2>&1 || code=$?
   [ "$code" = 1 ] && grep -q "port $api_port" "$log.second" || fail "$user: a taken port is not named"
   [ "$(status_of "http://127.0.0.1:$api_port/readyz")" = 200 ] || fail "$user: the second start disturbed the first"
   interrupt "$user"

@@ -10,9 +10,10 @@ import Fastify, {
   type FastifyRequest,
 } from "fastify";
 import { RingwallError } from "../../core/index.ts";
-import type { ListenerTls } from "../../network/index.ts";
+import type { AssertionVerifier, ListenerTls } from "../../network/index.ts";
 import { isJsonMediaType } from "../../perimeter/index.ts";
 import { type Exchange, type Guard, type RoutePolicy, runSteps, type Step } from "../../pipeline.ts";
+import { arriveAsserted, assertedSteps } from "./assertion.ts";
 import { asRingwallError, problem } from "./problem.ts";
 
 declare module "fastify" {
@@ -49,6 +50,11 @@ export interface ServerOptions {
   readonly operator?: boolean;
   /** Certificate and key of this server; left out, it speaks plain HTTP. */
   readonly tls?: ListenerTls | undefined;
+  /**
+   * For an application behind the gateway: every request must bring a valid assertion, over a unix socket or mutual TLS,
+   * and the gateway's steps are not run again. Without it, assertions mean nothing here.
+   */
+  readonly assertion?: AssertionVerifier;
 }
 
 /**
@@ -59,12 +65,14 @@ export interface ServerOptions {
  */
 export function createServer(guard: Guard, options: ServerOptions = {}): FastifyInstance {
   const operator = options.operator === true;
-  const arrival = guard.steps.filter((step) => step.phase === "arrival");
+  const { assertion } = options;
+  const steps = assertion === undefined ? guard.steps : assertedSteps(guard.steps);
+  const arrival = steps.filter((step) => step.phase === "arrival");
   const app = Fastify({
     ...serverOptions(guard, operator, arrival),
     ...(options.tls === undefined ? {} : secure(options.tls)),
   });
-  const input = guard.steps.filter((step) => step.phase === "input");
+  const input = steps.filter((step) => step.phase === "input");
 
   // Fastify wants decorated references declared before they are set, so that requests keep one hidden class.
   app.decorateRequest("exchange", null as unknown as Exchange);
@@ -79,7 +87,9 @@ export function createServer(guard: Guard, options: ServerOptions = {}): Fastify
     request.exchange = exchange;
     // Nobody takes the body of a request that no route takes, so it is not waited for either.
     const missing = exchange.policy === NO_ROUTE ? new RingwallError("resource.not_found") : undefined;
-    proceed(arrival, exchange, reply, (refused) => done(refused ?? missing));
+    const go = (): void => proceed(arrival, request.exchange, reply, (refused) => done(refused ?? missing));
+    if (assertion === undefined) return go();
+    void settle(arriveAsserted(app.server, request, guard, assertion), go, done);
   });
   app.addHook("preValidation", (request, reply, done) => {
     const { exchange } = request;

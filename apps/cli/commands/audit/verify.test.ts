@@ -46,7 +46,7 @@ async function installation(database: TestDatabase): Promise<DataPaths> {
     dataDir: made.root,
     adminSocket: made.adminSocket,
     postgres: { host, port, database: name },
-    ports: { api: 7_400, bank: null },
+    ports: { api: 7_400, bank: null, gateway: null },
   });
   await createAuditKeyFile(made.auditKey);
   mkdirSync(made.auditHeads, { mode: 0o700 });

@@ -55,7 +55,7 @@ async function installation(database: TestDatabase): Promise<DataPaths> {
     dataDir: made.root,
     adminSocket: made.adminSocket,
     postgres: { host, port, database: name },
-    ports: { api: 7_400, bank: null },
+    ports: { api: 7_400, bank: null, gateway: null },
   });
   return made;
 }

@@ -15,6 +15,8 @@ export interface Started {
   readonly tls: boolean;
   /** Undefined when the example does not run. */
   readonly bankPort: number | undefined;
+  /** Undefined when it leads nowhere. */
+  readonly gatewayPort: number | undefined;
   /** `--bootstrap-file`: where the enrolment link goes instead of the terminal. */
   readonly bootstrapFile: string | undefined;
 }
@@ -31,6 +33,7 @@ export async function announce(context: Context, client: Client, started: Starte
   const scheme = started.tls ? "https" : "http";
   say(`  API            ${scheme}://localhost:${started.apiPort}  (/healthz, /readyz)`);
   if (started.bankPort !== undefined) say(`  Example bank   http://localhost:${started.bankPort}`);
+  if (started.gatewayPort !== undefined) say(`  Gateway        http://localhost:${started.gatewayPort}`);
   say(`  Data           ${paths.root}`);
   say(`  Configuration  ${started.configFile}`);
   say(`  Logs           ${paths.log}`);

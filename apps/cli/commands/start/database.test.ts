@@ -127,7 +127,7 @@ test("migrate and doctor find the embedded PostgreSQL while it runs", async () =
     dataDir: paths.root,
     adminSocket: paths.adminSocket,
     postgres: place,
-    ports: { api: 17_400, bank: null },
+    ports: { api: 17_400, bank: null, gateway: null },
   });
   expect(await run(commands, ["migrate", "--data", paths.root], context)).toBe(0);
   expect(out.at(-1)).toBe("nothing to do: the schema is up to date");

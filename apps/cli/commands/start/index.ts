@@ -1,6 +1,6 @@
 /**
- * `ringwall start`: the supervisor. Starts PostgreSQL, the server and in development the example bank, says where to
- * go, keeps them running and takes them down in order.
+ * `ringwall start`: the supervisor. Starts PostgreSQL, the server, in development the example bank, and the gateway where it
+ * leads somewhere; says where to go, keeps them running and takes them down in order.
  *
  * Guards: everything that can be refused is refused before anything is started; passwords travel in 0600 files, never
  * in arguments or the environment; one supervisor a data directory. A supervisor that is killed leaves no Node process
@@ -32,10 +32,12 @@ import { type Service, type Supervisor, supervise } from "./supervise.ts";
 
 const API_PORT = 7_400;
 const BANK_PORT = 7_490;
+const GATEWAY_PORT = 7_480;
 const PORT_MAX = 65_535;
 const LOG_CHECK_MS = 30_000;
 const SERVER_SCRIPT = fileURLToPath(new URL("../../../server/main.ts", import.meta.url));
 const BANK_SCRIPT = fileURLToPath(new URL("../../../../examples/bank/main.ts", import.meta.url));
+const GATEWAY_SCRIPT = fileURLToPath(new URL("../../../gateway/main.ts", import.meta.url));
 const BANK_MIGRATIONS = fileURLToPath(new URL("../../../../examples/bank/migrations/index.ts", import.meta.url));
 
 /** What a start needs to know, all of it checked. */
@@ -44,6 +46,7 @@ interface Plan {
   readonly config: ConfigFile;
   readonly apiPort: number;
   readonly bankPort: number | undefined;
+  readonly gatewayPort: number | undefined;
   readonly bootstrapFile: string | undefined;
 }
 
@@ -57,6 +60,7 @@ export const start: Command = {
   options: {
     port: { value: "N", summary: `Port of the API (${API_PORT})` },
     "bank-port": { value: "N", summary: `Port of the example bank (${BANK_PORT})` },
+    "gateway-port": { value: "N", summary: `Port of the gateway (${GATEWAY_PORT}, or the configured one)` },
     data: { value: "DIR", summary: "Data directory, created when missing" },
     config: { value: "FILE", summary: "Configuration file" },
     "no-example": { summary: "Do not run the example bank" },
@@ -67,7 +71,7 @@ export const start: Command = {
   },
   examples: [
     ["ringwall start", "everything, on its usual ports"],
-    ["ringwall start --port 8400 --bank-port 8490 --data ./data", "beside another one"],
+    ["ringwall start --port 8400 --bank-port 8490 --gateway-port 8480 --data ./data", "beside another one"],
     ["ringwall start --config /etc/ringwall/ringwall.config.json --no-example", "with a configuration of your own"],
   ],
   async run(input, context) {
@@ -86,12 +90,17 @@ export const start: Command = {
     try {
       const config = await readConfigFile(found ?? writeFirstConfig(paths), uid);
       const bankPort = bankPortOf(example, config, context);
+      const gatewayPort = gatewayPortOf(input.whole("gateway-port", 1, PORT_MAX), config, bankPort);
+      if (gatewayPort !== undefined) {
+        await checkPorts([{ number: gatewayPort, option: "--gateway-port", use: "the gateway" }]);
+      }
       const bootstrapFile = input.text("bootstrap-file");
       return await superviseAll(context, {
         paths,
         config,
         apiPort,
         bankPort,
+        gatewayPort,
         bootstrapFile: bootstrapFile === undefined ? undefined : resolve(context.machine.cwd, bootstrapFile),
       });
     } finally {
@@ -111,6 +120,16 @@ function bankPortOf(wanted: number | undefined, config: ConfigFile, context: Con
   if (existsSync(BANK_SCRIPT)) return wanted;
   context.stderr("bank ... not installed, skipped");
   return undefined;
+}
+
+/** What matters here of the gateway's section; the whole of it is checked where it is used. */
+const Gateway = z.object({ gateway: z.object({ port: z.int().optional(), routes: z.array(z.unknown()).optional() }) });
+
+/** The gateway runs where it leads somewhere: to configured routes, or to the example. */
+function gatewayPortOf(wanted: number | undefined, { content }: ConfigFile, bankPort?: number): number | undefined {
+  const { port = GATEWAY_PORT, routes = [] } = Gateway.safeParse(content).data?.gateway ?? {};
+  if ((routes.length === 0 && bankPort === undefined) || !existsSync(GATEWAY_SCRIPT)) return undefined;
+  return wanted ?? port;
 }
 
 /** The whole of it is checked where it is used; without the section there is nothing to ask. */
@@ -137,7 +156,7 @@ async function superviseAll(context: Context, plan: Plan): Promise<ExitCode> {
     log: context.stderr,
   });
   const trimming = setInterval(() => {
-    for (const name of ["server", "bank"]) trimLog(join(plan.paths.log, `${name}.log`));
+    for (const name of ["server", "bank", "gateway"]) trimLog(join(plan.paths.log, `${name}.log`));
   }, LOG_CHECK_MS);
   const { promise: interrupted, resolve: interrupt } = Promise.withResolvers<undefined>();
   if (context.signal.aborted) interrupt(undefined);
@@ -188,7 +207,7 @@ async function startAll(supervisor: Supervisor, context: Context, plan: Plan): P
     dataDir: paths.root,
     adminSocket: paths.adminSocket,
     postgres,
-    ports: { api: plan.apiPort, bank: plan.bankPort ?? null },
+    ports: { api: plan.apiPort, bank: plan.bankPort ?? null, gateway: plan.gatewayPort ?? null },
   });
   const child = (name: string, script: string): Service =>
     childService({
@@ -201,6 +220,9 @@ async function startAll(supervisor: Supervisor, context: Context, plan: Plan): P
     });
   await timed(context, "server", () => supervisor.start(child("server", SERVER_SCRIPT)));
   if (plan.bankPort !== undefined) await timed(context, "bank", () => supervisor.start(child("bank", BANK_SCRIPT)));
+  if (plan.gatewayPort !== undefined) {
+    await timed(context, "gateway", () => supervisor.start(child("gateway", GATEWAY_SCRIPT)));
+  }
   const client = makeClient({ kind: "socket", path: paths.adminSocket }, context.signal);
   await announce(context, client, { ...plan, configFile: plan.config.path, tls: speaksTls(plan.config) });
 }

@@ -13,8 +13,8 @@ export interface Runtime {
   readonly adminSocket: string;
   /** The embedded PostgreSQL's socket folder and number; null when the configuration names a PostgreSQL. */
   readonly postgres: { readonly host: string; readonly port: number; readonly database: string } | null;
-  /** `bank` is null when the example does not run. */
-  readonly ports: { readonly api: number; readonly bank: number | null };
+  /** `bank` is null when the example does not run, `gateway` when no route is configured and there is no example. */
+  readonly ports: { readonly api: number; readonly bank: number | null; readonly gateway: number | null };
 }
 
 /**

@@ -1,0 +1,38 @@
+import { RingwallConfig } from "ringwall";
+import { parseConfig, RingwallError } from "ringwall/core";
+import type { GatewayConfig } from "ringwall/network";
+import { bankSocket, type Runtime } from "ringwall/supervised";
+
+/** The configuration as the gateway's process runs with it. */
+export interface GatewaySettings {
+  /** The whole, with the perimeter answering for the gateway's hosts. */
+  readonly config: RingwallConfig;
+  readonly gateway: GatewayConfig;
+  readonly port: number;
+}
+
+/**
+ * What is configured, or in development a route to the example bank.
+ * @throws RingwallError `config.invalid` when there is neither, or no port
+ */
+export function gatewayOf(config: RingwallConfig, runtime: Runtime): GatewaySettings {
+  const { bank, gateway: port } = runtime.ports;
+  if (port === null) throw new RingwallError("config.invalid", { message: "the gateway has no port" });
+  const takesBank = config.gateway.routes.length === 0 && config.mode === "development" && bank !== null;
+  const route = {
+    name: "bank",
+    host: "localhost",
+    upstream: `unix:${bankSocket(runtime)}`,
+    mode: "ringwall",
+    access: "signed-in",
+  };
+  const gateway = takesBank ? { ...config.gateway, routes: [route] } : config.gateway;
+  const whole = parseConfig(RingwallConfig, { ...config, gateway });
+  const { perimeter } = whole;
+  const { routes, signInHost } = whole.gateway;
+  // Whatever was listed for the server: this process answers for its routes' hosts, and for no other.
+  const hosts = [...new Set([...routes.map(({ host }) => host), ...(signInHost === undefined ? [] : [signInHost])])];
+  const patch = perimeter.cors.patch || routes.some(({ methods }) => methods?.includes("PATCH") === true);
+  const cors = { ...perimeter.cors, patch };
+  return { config: { ...whole, perimeter: { ...perimeter, hosts, cors } }, gateway: whole.gateway, port };
+}

@@ -1,0 +1,138 @@
+import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { type Logger, RingwallError } from "ringwall/core";
+import type { GatewayConfig } from "ringwall/network";
+
+/** Certificate and key, as PEM. */
+export interface TlsFiles {
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** What a TLS listener presents, now and after its files changed. */
+export interface ListenerTls {
+  readonly minimum: "TLSv1.2" | "TLSv1.3";
+  present(): TlsFiles;
+  onChange(listener: (files: TlsFiles) => void): void;
+  /** Looks whether the files changed. A pair that cannot be read or does not fit is reported, and the old one stays. */
+  check(): void;
+}
+
+const CERTIFICATE_DAYS = "90";
+const AUTHORITY_DAYS = "365";
+
+/**
+ * Reads the files, and reads them again whenever `check` finds them changed.
+ * @throws RingwallError `config.invalid` when they cannot be read now
+ */
+export function listenerTls(
+  files: { readonly certificateFile: string; readonly keyFile: string },
+  minimum: ListenerTls["minimum"],
+  log: Logger,
+): ListenerTls {
+  const read = (): TlsFiles => ({
+    cert: readFileSync(files.certificateFile, "utf8"),
+    key: readFileSync(files.keyFile, "utf8"),
+  });
+  const digest = ({ cert, key }: TlsFiles): string => createHash("sha256").update(cert).update(key).digest("hex");
+  let present: TlsFiles;
+  try {
+    present = read();
+  } catch (cause) {
+    throw new RingwallError("config.invalid", {
+      message: "gateway.tls: certificateFile or keyFile cannot be read",
+      cause,
+    });
+  }
+  const listeners: ((files: TlsFiles) => void)[] = [];
+  return {
+    minimum,
+    present: () => present,
+    onChange: (listener) => void listeners.push(listener),
+    check() {
+      try {
+        const found = read();
+        if (digest(found) === digest(present)) return;
+        // Throws when certificate and key do not belong together: written one after the other, they do not for a moment.
+        for (const listener of listeners) listener(found);
+        present = found;
+        log.info({}, "the gateway's certificate was exchanged");
+      } catch (error) {
+        log.warn({ err: error }, "the gateway's certificate could not be exchanged; the present one stays");
+      }
+    },
+  };
+}
+
+/**
+ * The files of the configuration, or those of a development authority in the data directory, made when missing.
+ * @throws RingwallError `config.invalid` in production with a development authority, and where openssl is missing
+ */
+export function tlsFilesOf(
+  tls: NonNullable<GatewayConfig["tls"]>,
+  at: { readonly mode: string; readonly dataDir: string; readonly hosts: readonly string[] },
+): { readonly certificateFile: string; readonly keyFile: string } {
+  const { certificateFile, keyFile } = tls;
+  if (certificateFile !== undefined && keyFile !== undefined) return { certificateFile, keyFile };
+  if (at.mode !== "development") {
+    throw new RingwallError("config.invalid", {
+      message: "gateway.tls: developmentAuthority is for development alone",
+    });
+  }
+  return developmentCertificate(join(at.dataDir, "development-tls"), at.hosts);
+}
+
+/** X.509 is OpenSSL's; we only say for whom. The folder is 0700 by the process's umask. */
+function developmentCertificate(
+  folder: string,
+  hosts: readonly string[],
+): { readonly certificateFile: string; readonly keyFile: string } {
+  const named = createHash("sha256").update(hosts.join(" ")).digest("hex").slice(0, 12);
+  const file = (name: string): string => join(folder, name);
+  const [caFile, caKey] = [file("authority.pem"), file("authority.key")];
+  const made = { certificateFile: file(`gateway-${named}.pem`), keyFile: file(`gateway-${named}.key`) };
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const kind = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
+  if (!existsSync(caFile)) {
+    openssl([
+      ...kind,
+      "-subj",
+      "/CN=Ringwall development authority",
+      "-days",
+      AUTHORITY_DAYS,
+      "-keyout",
+      caKey,
+      "-out",
+      caFile,
+    ]);
+  }
+  if (existsSync(made.certificateFile)) return made;
+  const names = [...hosts.map((host) => `DNS:${host}`), "IP:127.0.0.1", "IP:::1"].join(",");
+  const extensions = ["-addext", `subjectAltName=${names}`, "-addext", "basicConstraints=critical,CA:FALSE"];
+  const files = ["-keyout", made.keyFile, "-out", made.certificateFile];
+  openssl([
+    ...kind,
+    "-CA",
+    caFile,
+    "-CAkey",
+    caKey,
+    "-subj",
+    "/CN=localhost",
+    "-days",
+    CERTIFICATE_DAYS,
+    ...extensions,
+    ...files,
+  ]);
+  return made;
+}
+
+function openssl(words: readonly string[]): void {
+  try {
+    execFileSync("openssl", [...words], { stdio: "pipe", timeout: 30_000 });
+  } catch (cause) {
+    const message = "gateway.tls.developmentAuthority needs openssl on PATH (Debian: apt install openssl)";
+    throw new RingwallError("config.invalid", { message, cause });
+  }
+}
