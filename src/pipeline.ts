@@ -65,6 +65,11 @@ export interface RoutePolicy {
   readonly limit?: string;
   /** Which set of response headers fits: JSON or a page. */
   readonly profile?: "api" | "html";
+  /**
+   * For public things whose address changes with their content: browsers and caches keep the answer for a year. A
+   * refusal is never kept. Default: nothing is.
+   */
+  readonly cache?: "immutable";
   /** One sentence for the API description. */
   readonly summary: string;
   readonly tag?: string;
@@ -161,6 +166,8 @@ const LOCAL_STEPS: ReadonlySet<string> = new Set(["protocol"]);
 /** Refusals that say something about the caller's rights or manners, and so belong into the audit. */
 const AUDITED_STATUS: ReadonlySet<number> = new Set([401, 403, 421, 429]);
 const SERVER_ERROR = 500;
+/** A year, which is as long as caches are asked to keep anything (RFC 9111, section 5.2.2, and RFC 8246). */
+const KEPT = ["Cache-Control", "public, max-age=31536000, immutable"];
 const FIELDS_SHOWN_MAX = 20;
 
 /** Joins the layers into the steps that every request passes, in this order. */
@@ -192,10 +199,12 @@ export function createGuard(parts: GuardParts): Guard {
     bodyBytesMax: perimeter.bodyBytes,
     open: (request) => perimeter.open(request),
     parseBody: (bytes) => parseJsonStrict(bytes),
-    headersFor({ answered, nonce, policy, visit }) {
+    headersFor({ answered, nonce, policy, refusal, visit }) {
       const preflight = answered ? perimeter.preflight(visit) : undefined;
       if (preflight !== undefined) return preflight;
       const page = policy.profile === "html" && nonce !== undefined;
+      const kept = policy.cache === "immutable" && policy.access === "public" && refusal === undefined;
+      if (kept) return [...perimeter.answerHeaders(visit, { profile: "api" }, false), ...KEPT];
       return perimeter.answerHeaders(visit, page ? { profile: "html", nonce } : { profile: "api" }, true);
     },
     completed: (exchange, completion) => report(parts, exchange, completion),

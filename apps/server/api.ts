@@ -1,6 +1,6 @@
 import { chmod, rm } from "node:fs/promises";
 import type { FastifyInstance } from "fastify";
-import { addressesOf, createServer, listenOn, register } from "ringwall/adapters/fastify";
+import { addressesOf, createServer, listenOn, type RouteDefinition, register } from "ringwall/adapters/fastify";
 import { allRoutes, type Services } from "./routes/index.ts";
 
 const SOCKET_MODE = 0o600;
@@ -11,6 +11,8 @@ export interface Places {
   readonly port: number;
   /** The local administration socket; its mode is the credential. */
   readonly adminSocket: string;
+  /** The console's pages, for the port alone; none where it is not built. */
+  readonly console?: readonly RouteDefinition[];
 }
 
 /** The running API. */
@@ -30,6 +32,8 @@ export async function createApi(services: Services, places: Places): Promise<Api
   const make = (options: { operator: boolean }): FastifyInstance => {
     const server = createServer(guard, options);
     register(server, routes);
+    // What comes over the local socket is a program of this machine's operator, which has no use for pages.
+    if (!options.operator) register(server, places.console ?? []);
     return server;
   };
   const admin = make({ operator: true });

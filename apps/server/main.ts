@@ -1,6 +1,7 @@
 /**
  * The server process, as the supervisor starts it: `main.ts <runtime file>`.
  */
+import { fileURLToPath } from "node:url";
 import { createRingwall, type RingwallConfig } from "ringwall";
 import { openSql } from "ringwall/adapters/postgres";
 import { RingwallError, systemClock } from "ringwall/core";
@@ -18,10 +19,13 @@ import {
   targetOf,
 } from "ringwall/supervised";
 import { createApi } from "./api.ts";
+import { consoleRoutes } from "./console.ts";
 import { finishRotations, openRotators, rotationsOf } from "./rotations.ts";
+import { describeInstallation } from "./routes/installation/installation.ts";
 import { startSequencer } from "./sequencer.ts";
 
 const PRIVATE_UMASK = 0o077;
+const CONSOLE = fileURLToPath(new URL("../console/dist", import.meta.url));
 
 const log = createLogger({ write: lineWriter(process.stdout.fd), level: "info", clock: systemClock });
 
@@ -52,8 +56,19 @@ async function start(runtimeFile: string): Promise<() => Promise<void>> {
     publicOrigin: publicOrigin(runtime, config),
     draining: () => draining,
     rotators,
+    installation: describeInstallation({
+      config,
+      database: ringwall.database,
+      clock: systemClock,
+      auditKey: sequencer.publicKey,
+      sequencer: sequencer.status,
+      nodeVersion: process.version,
+      dataDir: runtime.dataDir,
+      uid: runtime.uid,
+    }),
   };
-  const api = await createApi(services, { host, port: runtime.ports.api, adminSocket: runtime.adminSocket });
+  const places = { host, port: runtime.ports.api, adminSocket: runtime.adminSocket, console: consoleRoutes(CONSOLE) };
+  const api = await createApi(services, places);
   // In the background: a place that is slow to answer must not keep the server from serving.
   const finishing = finishRotations(ringwall.secrets, rotators, log);
   return async () => {

@@ -1,3 +1,4 @@
+import type { KeyObject } from "node:crypto";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { RingwallConfig } from "ringwall";
@@ -5,10 +6,13 @@ import { createAuditKeyFile, fileHeadStore, readAuditKeyFile } from "ringwall/ad
 import { type PostgresDatabase, postgresDatabase } from "ringwall/adapters/postgres";
 import { type Clock, type Logger, RingwallError } from "ringwall/core";
 import type { ContextSigner } from "ringwall/data/tenants";
-import { createSequencer, HeadVerifier, headSigner } from "ringwall/monitoring/audit";
+import { createSequencer, HeadVerifier, headSigner, type SequencerStatus } from "ringwall/monitoring/audit";
 import { type Runtime, targetOf } from "ringwall/supervised";
 
 export interface RunningSequencer {
+  /** The public half of the key that signs heads. */
+  readonly publicKey: KeyObject;
+  readonly status: () => SequencerStatus;
   stop(): Promise<void>;
 }
 
@@ -45,6 +49,8 @@ export async function startSequencer(
     throw error;
   }
   return {
+    publicKey: signer.publicKey,
+    status: () => sequencer.status(),
     async stop() {
       await sequencer.stop();
       await database.close();

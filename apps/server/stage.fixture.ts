@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { TOTP } from "otpauth";
 import { createRingwall, type Ringwall, RingwallConfig } from "ringwall";
+import type { RouteDefinition } from "ringwall/adapters/fastify";
 import { createAuditKeyFile, fileHeadStore, readAuditKeyFile } from "ringwall/adapters/files";
 import { type Clock, type Logger, randomBytes, systemClock } from "ringwall/core";
 import { softwareMaster } from "ringwall/data/keys";
@@ -14,6 +15,7 @@ import { type TestDatabase, testDatabase } from "ringwall/testing";
 import { createApi } from "./api.ts";
 import { type Ask, asker } from "./http.fixture.ts";
 import { allRoutes } from "./routes/index.ts";
+import { describeInstallation } from "./routes/installation/installation.ts";
 
 /** Good for everybody here: long enough alone, and none of anybody's words. */
 export const PASSWORD = "tide knot 52 ember";
@@ -41,6 +43,8 @@ export type Stage = Awaited<ReturnType<typeof apiStage>>;
 export interface StageOptions {
   /** The configured limits instead of ones that no test reaches. */
   readonly rates?: boolean;
+  /** Pages to serve beside the API; none unless given. */
+  readonly console?: readonly RouteDefinition[];
   readonly rotators?: (data: TestDatabase) => Promise<ReadonlyMap<string, Rotator>>;
 }
 
@@ -56,16 +60,31 @@ export async function apiStage(options: StageOptions = {}) {
   const lines: string[] = [];
   const log = createLogger({ write: (line) => void lines.push(line), level: "info", clock });
   const ringwall = await openRingwall(data, options, log, clock);
-  const sequencer = await openSequencer(data, folder, log);
+  const { auditKey, sequencer } = await openSequencer(data, folder, log);
   const state = { draining: false };
   const services = {
     ringwall,
     publicOrigin: PUBLIC_ORIGIN,
     draining: () => state.draining,
     rotators: (await options.rotators?.(data)) ?? new Map<string, Rotator>(),
+    installation: describeInstallation({
+      config: RingwallConfig.parse({ mode: "development" }),
+      database: ringwall.database,
+      clock,
+      auditKey,
+      sequencer: () => sequencer.status(),
+      nodeVersion: process.version,
+      dataDir: folder,
+      uid: process.getuid?.(),
+    }),
   };
   const adminSocket = join(folder, "admin.sock");
-  const api = await createApi(services, { host: "127.0.0.1", port: 0, adminSocket });
+  const api = await createApi(services, {
+    host: "127.0.0.1",
+    port: 0,
+    adminSocket,
+    console: options.console ?? [],
+  });
   const routes = allRoutes(() => services);
   const ask = asker({ port: api.port }, routes);
   const operator = asker({ socketPath: adminSocket }, routes);
@@ -162,7 +181,7 @@ async function openSequencer(data: TestDatabase, folder: string, log: ReturnType
     log,
   });
   await sequencer.start();
-  return sequencer;
+  return { auditKey: signer.publicKey, sequencer };
 }
 
 function cast({ ask, operator, clock }: { ask: Ask; operator: Ask; clock: () => number }) {

@@ -48,6 +48,7 @@ export const AUDIT_ACTIONS = [
   "statement.read",
   "requests.refused",
   "audit.read",
+  "audit.chain_read",
   "audit.overflowed",
 ] as const;
 /** One of `AUDIT_ACTIONS`. */

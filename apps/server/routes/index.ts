@@ -4,11 +4,14 @@
  * @module
  */
 import type { RouteDefinition } from "ringwall/adapters/fastify";
-import { auditEvents } from "./audit-events.ts";
+import { auditChain } from "./audit/chain.ts";
+import { auditEvents } from "./audit/events.ts";
 import { bootstrap } from "./bootstrap.ts";
 import { description } from "./description.ts";
 import { health } from "./health.ts";
+import { overview } from "./installation/overview.ts";
 import { invitations } from "./invitations.ts";
+import { keys } from "./keys.ts";
 import { recoveries } from "./recoveries.ts";
 import { secrets } from "./secrets.ts";
 import type { Services } from "./services.ts";
@@ -19,7 +22,21 @@ import { users } from "./users.ts";
 
 export type { Services } from "./services.ts";
 
-const RESOURCES = [health, bootstrap, signIn, sessions, tenants, invitations, recoveries, users, secrets, auditEvents];
+const RESOURCES = [
+  health,
+  bootstrap,
+  signIn,
+  sessions,
+  tenants,
+  invitations,
+  recoveries,
+  users,
+  secrets,
+  keys,
+  auditEvents,
+  auditChain,
+  overview,
+];
 
 /** Every route there is, for the API's port and the local socket alike. Services are asked for when a handler runs. */
 export function allRoutes(services: () => Services): readonly RouteDefinition[] {

@@ -3,6 +3,7 @@ import type { RouteDefinition } from "ringwall/adapters/fastify";
 import type { Origin } from "ringwall/application/identity";
 import type { Rotator } from "ringwall/data/secrets";
 import type { Exchange } from "ringwall/pipeline";
+import type { Installation } from "./installation/installation.ts";
 
 /** What routes need while they answer. */
 export interface Services {
@@ -13,6 +14,8 @@ export interface Services {
   readonly draining: () => boolean;
   /** How secrets of the global scope are rotated, by name. A secret that is not here cannot be. */
   readonly rotators: ReadonlyMap<string, Rotator>;
+  /** What the installation says about itself. */
+  readonly installation: Installation;
 }
 
 /**

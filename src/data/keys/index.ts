@@ -22,6 +22,7 @@
  */
 export { DataConfig } from "./config.ts";
 export { BOX_OVERHEAD_BYTES, box, decryptFailed, unbox } from "./envelope.ts";
+export { type KeySummary, listKeys } from "./list.ts";
 export { type MasterKey, newMasterText, parseMasterText, softwareMaster } from "./master.ts";
 export { mintRowKey, openRowKey, ROW_KEY_BYTES, type RowKey, type RowPlace, rowKeyVersion } from "./row-key.ts";
 export { databaseKeyStore, type KeyStore, type WrappedKey } from "./store.ts";
