@@ -26,7 +26,7 @@ export async function announce(context: Context, client: Client, started: Starte
   const say = context.stdout;
   say("");
   say("Ringwall is running.");
-  say(`  API            http://localhost:${started.apiPort}  (/healthz, /readyz)`);
+  say(`  Console, API   http://localhost:${started.apiPort}  (/healthz, /readyz)`);
   if (started.bankPort !== undefined) say(`  Example bank   http://localhost:${started.bankPort}`);
   say(`  Data           ${paths.root}`);
   say(`  Configuration  ${started.configFile}`);
