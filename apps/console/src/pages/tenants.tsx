@@ -84,7 +84,7 @@ function TenantActs({ onOpen, tenant }: { readonly tenant: Tenant; readonly onOp
     <>
       <Button
         kind="quiet"
-        aria-label={`Invite an owner of ${tenant.id}`}
+        aria-label={`Invite owner of ${tenant.id}`}
         onClick={() => onOpen({ what: "invite", tenant })}
       >
         Invite owner
