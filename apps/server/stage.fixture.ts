@@ -1,3 +1,5 @@
+import type { KeyObject } from "node:crypto";
+import { mkdirSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,13 +11,13 @@ import { type Clock, type Logger, randomBytes, systemClock } from "ringwall/core
 import { softwareMaster } from "ringwall/data/keys";
 import type { Rotator } from "ringwall/data/secrets";
 import { CONTEXT_LIFE_MS, type ContextSigner, contextSigner } from "ringwall/data/tenants";
-import { createSequencer, HeadVerifier, headSigner } from "ringwall/monitoring/audit";
+import { createSequencer, HeadVerifier, headSigner, type Sequencer } from "ringwall/monitoring/audit";
 import { createLogger } from "ringwall/perimeter";
 import { type TestDatabase, testDatabase } from "ringwall/testing";
 import { createApi } from "./api.ts";
 import { type Ask, asker } from "./http.fixture.ts";
 import { allRoutes } from "./routes/index.ts";
-import { describeInstallation } from "./routes/installation/installation.ts";
+import { describeInstallation, type Installation } from "./routes/installation/installation.ts";
 
 /** Good for everybody here: long enough alone, and none of anybody's words. */
 export const PASSWORD = "tide knot 52 ember";
@@ -67,16 +69,7 @@ export async function apiStage(options: StageOptions = {}) {
     publicOrigin: PUBLIC_ORIGIN,
     draining: () => state.draining,
     rotators: (await options.rotators?.(data)) ?? new Map<string, Rotator>(),
-    installation: describeInstallation({
-      config: RingwallConfig.parse({ mode: "development" }),
-      database: ringwall.database,
-      clock,
-      auditKey,
-      sequencer: () => sequencer.status(),
-      nodeVersion: process.version,
-      dataDir: folder,
-      uid: process.getuid?.(),
-    }),
+    installation: installationOf(ringwall, { clock, auditKey, folder, sequencer }),
   };
   const adminSocket = join(folder, "admin.sock");
   const api = await createApi(services, {
@@ -133,6 +126,24 @@ export async function apiStage(options: StageOptions = {}) {
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+function installationOf(
+  { database }: Ringwall,
+  parts: { clock: Clock; auditKey: KeyObject; folder: string; sequencer: Sequencer },
+): Installation {
+  const { auditKey, clock, folder, sequencer } = parts;
+  mkdirSync(join(folder, "secrets"), { mode: 0o700 });
+  return describeInstallation({
+    config: RingwallConfig.parse({ mode: "development" }),
+    database,
+    clock,
+    auditKey,
+    sequencer: () => sequencer.status(),
+    nodeVersion: "v24.0.0",
+    dataDir: folder,
+    uid: undefined,
+  });
 }
 
 async function openRingwall(

@@ -37,7 +37,7 @@ export function SettingsPage(): ReactNode {
         {(rows) => (
           <>
             <p className="counts">
-              {ORDER.map((state) => (
+              {ORDER.filter((state) => rows.some((row) => row.state === state)).map((state) => (
                 <Badge key={state} tone={state}>
                   {rows.filter((row) => row.state === state).length} {WORDS[state]}
                 </Badge>

@@ -43,7 +43,10 @@ export function InvitationsPage({ session }: { readonly session: Session }): Rea
             keyOf={({ event }) => event}
             columns={[
               { name: "Invited", kind: "main", cell: (row) => invitedAddress(row) },
-              { name: "Role", cell: ({ facts }) => <Badge>{String(facts["role"] ?? "")}</Badge> },
+              {
+                name: "Role",
+                cell: ({ facts }) => <Badge>{typeof facts["role"] === "string" ? facts["role"] : "unknown"}</Badge>,
+              },
               { name: "By", cell: ({ actor }) => <code>{actor}</code> },
               { name: "When", cell: ({ at }) => <When at={at} /> },
             ]}

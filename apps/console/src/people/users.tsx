@@ -39,39 +39,7 @@ export function UsersPage({ session }: { readonly session: Session }): ReactNode
         isEmpty={(rows) => rows.length === 0}
         empty={<Empty title="Nobody found">Nobody among those loaded fits what you typed.</Empty>}
       >
-        {(rows) => (
-          <Table
-            label="Users"
-            rows={rows}
-            keyOf={({ id }) => id}
-            columns={[
-              { name: "Name", kind: "main", cell: (user) => <Person user={user} session={session} /> },
-              { name: "Role", cell: ({ role }) => <Badge>{role}</Badge> },
-              {
-                name: "Second factor",
-                cell: ({ second_factor: has }) => (has ? <Badge tone="ok">set up</Badge> : <Badge>none</Badge>),
-              },
-              {
-                name: "Status",
-                cell: ({ status }) => <Badge tone={status === "active" ? "ok" : "warn"}>{status}</Badge>,
-              },
-              {
-                name: "Acts",
-                kind: "acts",
-                cell: (user) =>
-                  user.id === session.user ? null : (
-                    <Button
-                      kind="quiet"
-                      aria-label={`Manage ${user.name}`}
-                      onClick={() => setOpen({ act: "menu", user })}
-                    >
-                      Manage
-                    </Button>
-                  ),
-              },
-            ]}
-          />
-        )}
+        {(rows) => <UserTable rows={rows} session={session} onManage={(user) => setOpen({ act: "menu", user })} />}
       </Loaded>
       <More list={users} />
       {open === undefined ? null : (
@@ -83,6 +51,44 @@ export function UsersPage({ session }: { readonly session: Session }): ReactNode
         />
       )}
     </Page>
+  );
+}
+
+interface UserTableProps {
+  readonly rows: readonly User[];
+  readonly session: Session;
+  readonly onManage: (user: User) => void;
+}
+
+function UserTable({ onManage, rows, session }: UserTableProps): ReactNode {
+  return (
+    <Table
+      label="Users"
+      rows={rows}
+      keyOf={({ id }) => id}
+      columns={[
+        { name: "Name", kind: "main", cell: (user) => <Person user={user} session={session} /> },
+        { name: "Role", cell: ({ role }) => <Badge>{role}</Badge> },
+        {
+          name: "Second factor",
+          cell: ({ second_factor: has }) => (has ? <Badge tone="ok">set up</Badge> : <Badge>none</Badge>),
+        },
+        {
+          name: "Status",
+          cell: ({ status }) => <Badge tone={status === "active" ? "ok" : "warn"}>{status}</Badge>,
+        },
+        {
+          name: "Acts",
+          kind: "acts",
+          cell: (user) =>
+            user.id === session.user ? null : (
+              <Button kind="quiet" aria-label={`Manage ${user.name}`} onClick={() => onManage(user)}>
+                Manage
+              </Button>
+            ),
+        },
+      ]}
+    />
   );
 }
 

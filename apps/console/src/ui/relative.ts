@@ -14,7 +14,7 @@ export function relative(thenMs: number, nowMs: number): string {
   const ms = thenMs - nowMs;
   if (Math.abs(ms) < NOW_MS) return "just now";
   for (const [unit, length] of UNITS) {
-    if (Math.abs(ms) >= length) return FORMAT.format(Math.trunc(ms / length), unit);
+    if (Math.abs(ms) >= length) return FORMAT.format(Math.round(ms / length), unit);
   }
   return FORMAT.format(Math.sign(ms), "minute");
 }

@@ -35,6 +35,8 @@ export interface Live {
 const on = (name: string, detail: string): Control => ({ name, state: "on", detail });
 const missing = (name: string, detail: string): Control => ({ name, state: "not_configured", detail });
 const count = (number: number, one: string, many = `${one}s`): string => `${number} ${number === 1 ? one : many}`;
+const figure = ({ limit, periodSeconds }: { limit: number; periodSeconds: number }): string =>
+  `${limit.toLocaleString("en")} in ${minutes(periodSeconds)}`;
 const minutes = (seconds: number): string =>
   seconds % 3_600 === 0 ? count(seconds / 3_600, "hour") : count(Math.round(seconds / 60), "minute");
 
@@ -67,7 +69,7 @@ function dataState({ database, roleTooStrong, walledTables }: Live): LayerState[
 function perimeter({ counters, mode, perimeter: { adminAddresses, blockedAddresses, ...rest } }: RingwallConfig) {
   const { cors, headers, hosts, rates, trustedProxies } = rest;
   return [
-    on("Rate limits", `${rates.address.limit} an address and ${rates.account.limit} an account a minute`),
+    on("Rate limits", `${figure(rates.address)} for an address, ${figure(rates.account)} for an account`),
     counters.kind === "redis"
       ? on("Shared counters", "one count for all nodes")
       : missing("Shared counters", "each process counts for itself"),
@@ -80,7 +82,7 @@ function perimeter({ counters, mode, perimeter: { adminAddresses, blockedAddress
     ),
     on("Security headers", headers.pages.trustedTypes ? "nonces and Trusted Types" : "nonces"),
     on("Cross-site requests", cors.origins.length === 0 ? "no other origin" : count(cors.origins.length, "origin")),
-    on("Strict JSON and size limits", `bodies up to ${Math.round(rest.bodyBytes / 1_024)} KiB`),
+    on("Strict JSON and size limits", `bodies up to ${Math.round(rest.bodyBytes / 1_024).toLocaleString("en")} KiB`),
     blockedAddresses.length === 0
       ? missing("Blocked addresses", "none listed")
       : on("Blocked addresses", count(blockedAddresses.length, "range")),
