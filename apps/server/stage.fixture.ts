@@ -45,6 +45,8 @@ export type Stage = Awaited<ReturnType<typeof apiStage>>;
 export interface StageOptions {
   /** The configured limits instead of ones that no test reaches. */
   readonly rates?: boolean;
+  /** Believes that the asker is a proxy which ends TLS. */
+  readonly behindProxy?: boolean;
   /** Pages to serve beside the API; none unless given. */
   readonly console?: readonly RouteDefinition[];
   readonly rotators?: (data: TestDatabase) => Promise<ReadonlyMap<string, Rotator>>;
@@ -148,12 +150,15 @@ function installationOf(
 
 async function openRingwall(
   data: TestDatabase,
-  { rates = false }: StageOptions,
+  { behindProxy = false, rates = false }: StageOptions,
   log: Logger,
   clock: Clock,
 ): Promise<Ringwall> {
   const unlimited = { rates: { address: PLENTY, account: PLENTY, routes: { "sign-in": PLENTY } } };
-  const config = RingwallConfig.parse({ mode: "development", perimeter: rates ? {} : unlimited });
+  const config = RingwallConfig.parse({
+    mode: "development",
+    perimeter: { ...(rates ? {} : unlimited), trustedProxies: behindProxy ? ["127.0.0.1"] : [] },
+  });
   return await createRingwall(config, {
     target: data.target("ringwall_app"),
     signer: signerOf(data.contextKey),
