@@ -34,8 +34,10 @@ test("a result holds exactly the seven published fields, rounded to four digits"
   });
 });
 
-test("a run without us says so with null, never with a number", () => {
-  const result = compare("tax.read", "req/s", undefined, "plain", 10_000);
-  expect([result.ours, result.ratio]).toEqual([null, null]);
-  expect(resultTable([result]).split("\n")[1]).toMatch(/^tax\.read\s+req\/s\s+-\s+plain\s+10000\s+-$/);
+test("an absent peer has no figure and no ratio, and the reason stands beside it", () => {
+  const result = compare("tax.read", "req/s", 10_000, "plain", undefined, "absent: no such file");
+  expect([result.peerValue, result.ratio]).toEqual([null, null]);
+  expect(resultTable([result]).split("\n")[1]).toMatch(
+    /^tax\.read\s+req\/s\s+10000\s+plain\s+-\s+-\s+absent: no such file$/,
+  );
 });

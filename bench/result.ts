@@ -1,13 +1,14 @@
 /**
  * One measured figure beside its peer's, both from the same run. `ratio` is ours divided by the peer's; whether more is
- * better follows from the unit (`req/s` is, time is not). `ours` is null for a figure that has only peers in this run.
+ * better follows from the unit (`req/s` is, time is not). `peerValue` is null for a peer that could not be measured,
+ * with the reason in the note: an absent peer is never one that was beaten.
  */
 export interface BenchResult {
   readonly bench: string;
   readonly unit: string;
-  readonly ours: number | null;
+  readonly ours: number;
   readonly peer: string;
-  readonly peerValue: number;
+  readonly peerValue: number | null;
   readonly ratio: number | null;
   readonly note: string;
 }
@@ -34,22 +35,22 @@ export function rounded(value: number): number {
   return Number(value.toPrecision(SIGNIFICANT_DIGITS));
 }
 
-/** Pairs one of our figures with a peer's. */
+/** Pairs one of our figures with a peer's; `undefined` stands for a peer that is absent. */
 export function compare(
   bench: string,
   unit: string,
-  ours: number | undefined,
+  ours: number,
   peer: string,
-  peerValue: number,
+  peerValue: number | undefined,
   note = "",
 ): BenchResult {
   return {
     bench,
     unit,
-    ours: ours === undefined ? null : rounded(ours),
+    ours: rounded(ours),
     peer,
-    peerValue: rounded(peerValue),
-    ratio: ours === undefined || peerValue === 0 ? null : rounded(ours / peerValue),
+    peerValue: peerValue === undefined ? null : rounded(peerValue),
+    ratio: peerValue === undefined || peerValue === 0 ? null : rounded(ours / peerValue),
     note,
   };
 }

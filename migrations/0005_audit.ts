@@ -13,6 +13,7 @@ import { definerFunction, wall } from "./wall.ts";
 export const migration: Migration = {
   name: "0005_audit",
   async up(db) {
+    await outbox(db);
     await tables(db);
     await walls(db);
     await appendOnly(db);
@@ -25,7 +26,7 @@ export const migration: Migration = {
   },
 };
 
-async function tables(db: Kysely<unknown>): Promise<void> {
+async function outbox(db: Kysely<unknown>): Promise<void> {
   // No index but the key: this table is written by every act and emptied all the time. Its checks are domains, since a
   // domain's is prepared once per connection and a table's by every insert.
   await sql`
@@ -41,7 +42,9 @@ async function tables(db: Kysely<unknown>): Promise<void> {
       detail      ringwall.audit_detail,
       primary key (tenant_id, event_id)
     ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000)`.execute(db);
+}
 
+async function tables(db: Kysely<unknown>): Promise<void> {
   // event_id, occurred_at and action repeat what the leaf says, for finding rows; the verifier holds them against it.
   await sql`
     create table ringwall.audit_entry (

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import type { Principal, Role } from "./application/access/index.ts";
-import { RingwallError, type SessionId, type TenantId, type UserId } from "./core/index.ts";
+import { type CounterStore, RingwallError, type SessionId, type TenantId, type UserId } from "./core/index.ts";
 import { createGuard, type Exchange, type Guard, type RoutePolicy, runSteps, type Step } from "./pipeline.ts";
 import { perimeterFor, perimeterRequest, TEST_HOST } from "./testing/perimeter-request.ts";
 import { type ListeningRecorder, listeningRecorder } from "./testing/recorder.ts";
@@ -23,13 +23,13 @@ interface Built {
   readonly asked: string[];
 }
 
-function build(principal: Principal | undefined = person("editor"), later = false): Built {
+function build(principal: Principal | undefined = person("editor"), later = false, counters?: CounterStore): Built {
   const recorder = listeningRecorder();
   const lines: object[] = [];
   const asked: string[] = [];
   const log = (facts: object, message: string): void => void lines.push({ ...facts, message });
   const guard = createGuard({
-    perimeter: perimeterFor(),
+    perimeter: perimeterFor({}, counters),
     authenticate(token) {
       asked.push(token);
       if (principal === undefined || token !== "good") throw new RingwallError("identity.sign_in_required");
@@ -382,4 +382,14 @@ test("headers are a page's only with a nonce; without one the answer is data, wh
   expect(policyOf(exchange)).toBe("default-src 'none'; frame-ancestors 'none'");
   exchange.nonce = "AAAAAAAAAAAAAAAAAAAAAA";
   expect(policyOf(exchange)).toContain("script-src 'nonce-AAAAAAAAAAAAAAAAAAAAAA'");
+});
+
+test("without counters nothing is let through but the answer that the process lives", async () => {
+  const gone = { take: () => Promise.reject(new RingwallError("counters.unavailable")) };
+  const { guard } = build(undefined, false, gone);
+  expect(await outcome(guard, exchangeOf(guard, {}))).toBe("counters.unavailable");
+  expect(await outcome(guard, exchangeOf(guard, { liveness: true }))).toBeUndefined();
+  const full = { take: () => ({ allowed: false, remaining: 0, tightest: 0, retryAfterMs: 1, refused: 0 }) };
+  const busy = build(undefined, false, full).guard;
+  expect(await outcome(busy, exchangeOf(busy, { liveness: true }))).toBe("request.rate_limited");
 });

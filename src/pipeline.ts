@@ -75,6 +75,11 @@ export interface RoutePolicy {
   readonly tag?: string;
   /** Whether guessing ids here is worth an audit record when it fails. Default true. */
   readonly auditRefusals?: boolean;
+  /**
+   * True for the route that says whether this process lives. It is counted like all others, but counters that cannot be
+   * asked do not refuse it: whoever restarts what does not live would restart every node when they are gone.
+   */
+  readonly liveness?: boolean;
 }
 
 /** One request on its way through the layers. Steps fill it in; handlers read it. */
@@ -182,7 +187,10 @@ export function createGuard(parts: GuardParts): Guard {
           name,
           layer: 1,
           phase: "arrival",
-          run: (exchange) => (exchange.operator && !local ? undefined : run(exchange.visit)),
+          run: (exchange) => {
+            if (exchange.operator && !local) return undefined;
+            return exchange.policy.liveness === true ? uncounted(run, exchange.visit) : run(exchange.visit);
+          },
         };
       }),
       { name: "preflight", layer: 1, phase: "arrival", run: (exchange) => answerPreflight(perimeter, exchange) },
@@ -211,6 +219,15 @@ export function createGuard(parts: GuardParts): Guard {
   };
 }
 
+/** Runs a step for the route of liveness. @throws RingwallError whatever the step refuses for, except missing counters */
+async function uncounted(run: (visit: Visit) => void | Promise<void>, visit: Visit): Promise<void> {
+  try {
+    await run(visit);
+  } catch (error) {
+    if (!(error instanceof RingwallError) || error.code !== "counters.unavailable") throw error;
+  }
+}
+
 function answerPreflight(perimeter: Perimeter, exchange: Exchange): void {
   if (!exchange.operator && perimeter.preflight(exchange.visit) !== undefined) exchange.answered = true;
 }
@@ -234,22 +251,36 @@ async function settle(exchange: Exchange, found: Promise<Principal>): Promise<vo
 
 /** @throws RingwallError when there is no credential, or more than one: two readers might each believe another. */
 function sessionToken({ authorization, sessionCookie, visit }: Exchange): string {
-  const cookies = visit.site.cookie === undefined ? [] : cookieValues(visit.site.cookie, sessionCookie);
-  const bearer = authorization === undefined ? undefined : (/^Bearer ([^ ]+)$/i.exec(authorization)?.[1] ?? "");
-  const all = bearer === undefined ? cookies : [...cookies, bearer];
-  const [token] = all;
-  if (all.length > 1) throw new RingwallError("request.malformed", { detail: { reason: "several_credentials" } });
+  const { cookie } = visit.site;
+  let token = authorization === undefined ? undefined : (/^Bearer ([^ ]+)$/i.exec(authorization)?.[1] ?? "");
+  if (cookie !== undefined) {
+    for (let from = 0; from < cookie.length; ) {
+      const semicolon = cookie.indexOf(";", from);
+      const end = semicolon === -1 ? cookie.length : semicolon;
+      const value = cookieValue(cookie, from, end, sessionCookie);
+      if (value !== undefined) {
+        if (token !== undefined) {
+          throw new RingwallError("request.malformed", { detail: { reason: "several_credentials" } });
+        }
+        token = value;
+      }
+      from = end + 1;
+    }
+  }
   if (token === undefined) throw new RingwallError("identity.sign_in_required", { detail: { reason: "none" } });
   return token;
 }
 
-function cookieValues(header: string, name: string): string[] {
-  return header
-    .split(";")
-    .map((pair) => pair.trim())
-    .filter((pair) => pair.startsWith(`${name}=`))
-    .map((pair) => pair.slice(name.length + 1));
+/** The value of the cookie between `from` and `end` when it has that name. */
+function cookieValue(header: string, from: number, end: number, name: string): string | undefined {
+  let start = from;
+  while (start < end && header.charCodeAt(start) <= SPACE) start += 1;
+  if (header.charCodeAt(start + name.length) !== EQUALS || !header.startsWith(name, start)) return undefined;
+  return header.slice(start + name.length + 1, end).trimEnd();
 }
+
+const SPACE = 0x20;
+const EQUALS = 0x3d;
 
 function requireTier(exchange: Exchange): void {
   const decision = tier({ authenticated: exchange.principal !== undefined });

@@ -27,6 +27,7 @@ import {
 } from "./core/index.ts";
 import type { MasterKey } from "./data/keys/index.ts";
 import { type ContextSigner, contextSigner } from "./data/tenants/index.ts";
+import type { LineJoining } from "./perimeter/index.ts";
 import { RingwallConfig } from "./ringwall.ts";
 
 /** What the supervisor tells its children, in the file that is their only argument. It holds no secret. */
@@ -172,6 +173,14 @@ export async function readSecretFile({ dataDir, uid }: Runtime, name: string): P
 
 async function readSecret(path: string, uid: number | undefined): Promise<PlainSecret> {
   return new PlainSecret((await readPrivateFile(path, { bytesMax: SECRET_BYTES_MAX, uid })).trim());
+}
+
+/** The lines of one turn of a process's event loop in one write; and what is left when it ends. */
+export function linesOfATurn(self: NodeJS.Process): LineJoining {
+  return {
+    later: (flush) => void setImmediate(flush),
+    atExit: (flush) => void self.once("exit", flush),
+  };
 }
 
 /**

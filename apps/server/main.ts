@@ -9,6 +9,7 @@ import { checkSchema } from "ringwall/migrations";
 import { checkListener } from "ringwall/network";
 import { createLogger } from "ringwall/perimeter";
 import {
+  linesOfATurn,
   lineWriter,
   masterOpener,
   openCounters,
@@ -27,7 +28,12 @@ import { startSequencer } from "./sequencer.ts";
 const PRIVATE_UMASK = 0o077;
 const CONSOLE = fileURLToPath(new URL("../console/dist", import.meta.url));
 
-const log = createLogger({ write: lineWriter(process.stdout.fd), level: "info", clock: systemClock });
+const log = createLogger({
+  write: lineWriter(process.stdout.fd),
+  level: "info",
+  clock: systemClock,
+  join: linesOfATurn(process),
+});
 
 /** Starts everything, in the order in which one leans on another. Returns what takes it down in the reverse order. */
 async function start(runtimeFile: string): Promise<() => Promise<void>> {

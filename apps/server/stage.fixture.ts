@@ -74,12 +74,8 @@ export async function apiStage(options: StageOptions = {}) {
     installation: installationOf(ringwall, { clock, auditKey, folder, sequencer }),
   };
   const adminSocket = join(folder, "admin.sock");
-  const api = await createApi(services, {
-    host: "127.0.0.1",
-    port: 0,
-    adminSocket,
-    console: options.console ?? [],
-  });
+  const places = { host: "127.0.0.1", port: 0, adminSocket, console: options.console ?? [] };
+  const api = await createApi(services, places);
   const routes = allRoutes(() => services);
   const ask = asker({ port: api.port }, routes);
   const operator = asker({ socketPath: adminSocket }, routes);

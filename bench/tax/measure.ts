@@ -14,7 +14,7 @@ export interface Round {
   readonly postgresMicroseconds: number;
 }
 
-const WARM_UP_SECONDS = 3;
+const WARM_UP_SECONDS = 5;
 const MICROSECONDS = 1_000_000;
 
 function requestsOf(route: Route, variant: RunningVariant): readonly LoadRequest[] {

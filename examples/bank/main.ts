@@ -8,6 +8,7 @@ import { postgresDatabase } from "ringwall/adapters/postgres";
 import { PLATFORM_TENANT, RingwallError, systemClock } from "ringwall/core";
 import { createLogger } from "ringwall/perimeter";
 import {
+  linesOfATurn,
   lineWriter,
   masterOpener,
   openCounters,
@@ -23,7 +24,12 @@ import { createBank, SESSION_COOKIE } from "./server.ts";
 const PRIVATE_UMASK = 0o077;
 const ROLE = "bank_app";
 
-const log = createLogger({ write: lineWriter(process.stdout.fd), level: "info", clock: systemClock });
+const log = createLogger({
+  write: lineWriter(process.stdout.fd),
+  level: "info",
+  clock: systemClock,
+  join: linesOfATurn(process),
+});
 
 async function start(runtimeFile: string): Promise<() => Promise<void>> {
   const clock = systemClock;

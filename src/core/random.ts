@@ -10,16 +10,25 @@ let used = POOL_BYTES;
  * Each byte is handed out once and wiped from the block; the returned buffer is a copy of its own.
  */
 export function randomBytes(length: number): Buffer {
-  if (length > POOL_BYTES / 4) return randomFillSync(Buffer.allocUnsafeSlow(length));
+  const bytes = Buffer.allocUnsafeSlow(length);
+  fillRandom(bytes);
+  return bytes;
+}
+
+/** Fills a buffer of the caller's own, which costs no allocation. */
+export function fillRandom(bytes: Buffer): void {
+  const { length } = bytes;
+  if (length > POOL_BYTES / 4) {
+    randomFillSync(bytes);
+    return;
+  }
   if (used + length > POOL_BYTES) {
     randomFillSync(pool);
     used = 0;
   }
-  const bytes = Buffer.allocUnsafeSlow(length);
   pool.copy(bytes, 0, used, used + length);
   pool.fill(0, used, used + length);
   used += length;
-  return bytes;
 }
 
 /** 256 bits as 43 characters of base64url: session tokens, link tokens, generated passwords. */

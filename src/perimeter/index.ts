@@ -18,7 +18,15 @@ export { addressRule } from "./address.ts";
 export { PerimeterConfig } from "./config.ts";
 export { isJsonMediaType, parseJsonStrict } from "./json.ts";
 export { LIMITS } from "./limits.ts";
-export { createLogger, type LogLevel, type RequestOutcome, type RequestRecord, redact, scrub } from "./log/index.ts";
+export {
+  createLogger,
+  type LineJoining,
+  type LogLevel,
+  type RequestOutcome,
+  type RequestRecord,
+  redact,
+  scrub,
+} from "./log/index.ts";
 export {
   type AnswerKind,
   createPerimeter,

@@ -101,10 +101,13 @@ async function withoutData(bank: Bank, at: TestDatabase): Promise<Bank> {
     await at.owner.query(`alter table bank.${table} disable row level security`);
   }
   const checks = await at.owner.query<{ place: string; name: string }>(
-    `select conrelid::regclass::text as place, conname as name from pg_constraint
-     where contype = 'c' and connamespace = 'bank'::regnamespace and pg_get_constraintdef(oid) ~ 'get_byte|balance'`,
+    `select case contypid when 0 then 'table ' || conrelid::regclass else 'domain ' || contypid::regtype end as place,
+       quote_ident(conname) as name
+     from pg_constraint
+     where contype = 'c' and connamespace = 'bank'::regnamespace
+       and (pg_get_constraintdef(oid) ~ 'get_byte|balance' or contypid = 'bank.balance'::regtype)`,
   );
-  for (const { name, place } of checks) await at.owner.query(`alter table ${place} drop constraint ${name}`);
+  for (const { name, place } of checks) await at.owner.query(`alter ${place} drop constraint ${name}`);
   return { ...bank, ringwall: { ...bank.ringwall, fields: plainFields(bank.ringwall.fields) } };
 }
 

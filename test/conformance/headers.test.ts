@@ -56,7 +56,10 @@ async function loadObservatory(): Promise<Observatory> {
 }
 
 /** As the proxy asks that ends TLS for a browser. */
-async function get(path: string, init: RequestInit = {}): Promise<Response> {
+async function get(
+  path: string,
+  init: RequestInit & { headers?: Readonly<Record<string, string>> } = {},
+): Promise<Response> {
   const headers = { "x-forwarded-proto": "https", "x-forwarded-for": "203.0.113.9", ...init.headers };
   return await fetch(`http://localhost:${stage.port}${path}`, { ...init, headers });
 }
@@ -142,7 +145,9 @@ describe("the console's page", () => {
 
   test("takes in files of this server alone, each with its type, kept for a year", async () => {
     const files = [...markup.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, file]) => file ?? "");
-    expect(files.map((file) => file.split(".").at(-1)).sort()).toEqual(["css", "js", "svg"]);
+    expect(
+      files.map((file) => file.split(".").at(-1)).toSorted((left = "", right = "") => left.localeCompare(right)),
+    ).toEqual(["css", "js", "svg"]);
     for (const file of files) {
       const answered = await get(file);
       expect([file, answered.status]).toEqual([expect.stringMatching(/^\/assets\//), 200]);

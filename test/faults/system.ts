@@ -139,7 +139,8 @@ export async function startSystem(place: Place): Promise<System> {
     superuser: () => until("the superuser is let in", START_MS, () => connectSuperuser(place)),
     async stop() {
       for (const client of Object.values(clients)) client.close();
-      signal(supervisor, "SIGTERM");
+      // Also one that was just being started when a test failed.
+      for (const pid of findProcesses("cli/main.ts", place.dataDir)) signal(pid, "SIGTERM");
       await until("everything has stopped", STOP_MS, () =>
         Object.values(pids()).every((pid) => pid === undefined) ? true : undefined,
       );

@@ -10,10 +10,10 @@ interface Seen {
 }
 
 /**
- * The longest way to a refusal: 15 s until a silent connection is given up, 5 s each for the password's connection and
- * one's own, and the half second in which the pool looks.
+ * The longest way to a refusal: 15 s until a silent connection is given up, as long again when the password for a new one
+ * comes over another that is silent, 5 s to connect, and each time the half second in which the pool looks.
  */
-const ANSWER_MS = 30_000;
+const ANSWER_MS = 40_000;
 
 /** Every answer of some clients, in order. */
 export class Watch {

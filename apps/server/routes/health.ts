@@ -10,7 +10,7 @@ export const health: Routes = (services) => [
   route(
     "GET",
     "/healthz",
-    { ...open, output: z.strictObject({ status: z.literal("ok") }), summary: "The process lives." },
+    { ...open, liveness: true, output: z.strictObject({ status: z.literal("ok") }), summary: "The process lives." },
     () => ({ status: "ok" }),
   ),
   route(

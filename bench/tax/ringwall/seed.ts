@@ -59,7 +59,7 @@ async function welcome(bank: SeededBank, owner: Principal, person: Person): Prom
 // The bank opens accounts one by one; ten thousand at once are planted by the database's owner, sealed as any other.
 const PLANT = `
   insert into bank.account (tenant_id, account_id, customer_id, owner_id, number, row_key, balance, currency)
-  select $1, id, customer_id, user_id, number, row_key, 100000, '${CURRENCY}'
+  select $1, id, customer_id, user_id, number, row_key, 100000, $5
   from unnest($2::uuid[], $3::bytea[], $4::bytea[]) as idle (id, number, row_key),
     (select customer_id, user_id from bank.customer where tenant_id = $1 limit 1) as holder`;
 
@@ -71,7 +71,13 @@ async function plantIdleAccounts({ ringwall, clock }: SeededBank, owner: Pool, t
       return await ringwall.fields.sealRow(tenant, { table: TABLE, row, values });
     }),
   );
-  await owner.query(PLANT, [tenant, ids, rows.map(({ sealed }) => sealed.number), rows.map(({ rowKey }) => rowKey)]);
+  await owner.query(PLANT, [
+    tenant,
+    ids,
+    rows.map(({ sealed }) => sealed.number),
+    rows.map(({ rowKey }) => rowKey),
+    CURRENCY,
+  ]);
 }
 
 /** Both banks with their people, by the bank's own functions. In the order of the sessions. */

@@ -11,7 +11,7 @@ export function health({ database, draining }: Bank): readonly RouteDefinition[]
     route(
       "GET",
       "/healthz",
-      { access: "public", output: Status, summary: "The process lives.", auditRefusals: false },
+      { access: "public", output: Status, summary: "The process lives.", auditRefusals: false, liveness: true },
       () => ({ status: "ok" }),
     ),
     route(

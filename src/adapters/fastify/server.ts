@@ -7,7 +7,7 @@ import Fastify, {
   type FastifyReply,
   type FastifyRequest,
 } from "fastify";
-import { RingwallError, uuidv7 } from "../../core/index.ts";
+import { RingwallError } from "../../core/index.ts";
 import { isJsonMediaType } from "../../perimeter/index.ts";
 import { type Exchange, type Guard, type RoutePolicy, runSteps, type Step } from "../../pipeline.ts";
 import { asRingwallError, problem } from "./problem.ts";
@@ -94,7 +94,8 @@ function serverOptions(guard: Guard, operator: boolean, arrival: readonly Step[]
     return503OnClosing: false,
     exposeHeadRoutes: false,
     requestIdHeader: false,
-    genReqId: () => uuidv7(guard.clock()),
+    // The exchange has an id of its own, which everybody uses.
+    genReqId: () => "",
     http: { maxHeaderSize: HEADER_BYTES_MAX, insecureHTTPParser: false, requireHostHeader: false },
     routerOptions: { maxParamLength: PARAM_CHARS_MAX, caseSensitive: true, ignoreTrailingSlash: false },
     clientErrorHandler: (error, socket) => answerUnparsed(error, socket, guard, operator),

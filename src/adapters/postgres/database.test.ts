@@ -40,6 +40,33 @@ const CONTEXT = statement<{ context: string | null }>(
 );
 const SLEEP = statement("test.sleep", "select pg_sleep(30)");
 
+describe("reads of one turn", () => {
+  const AT = statement<{ at: string; context: string }>(
+    "test.at",
+    "select transaction_timestamp()::text as at, current_setting('ringwall.context', true) as context",
+  );
+  const DIVIDE = statement<{ n: number }>("test.divide", "select 12 / $1::integer as n");
+
+  test("share a transaction with those of their own tenant, and with no other's", async () => {
+    const asked = Array.from({ length: 12 }, (_, index) => (index % 3 === 0 ? b : a));
+    const rows = await Promise.all(asked.map((tenant) => data.database.once(tenant, as(tenant), AT)));
+    for (const [index, tenant] of asked.entries()) expect(rows[index]?.[0]?.context).toContain(`.${tenant}.`);
+    const transactions = (tenant: TenantId): number =>
+      new Set(rows.filter((_, index) => asked[index] === tenant).map(([row]) => row?.at)).size;
+    expect([transactions(a), transactions(b)]).toEqual([1, 1]);
+  });
+
+  test("fail alone, and get their own rows", async () => {
+    const divisors = Array.from({ length: 40 }, (_, index) => index % 7);
+    const results = await Promise.allSettled(divisors.map((n) => data.database.once(a, as(a), DIVIDE, [n])));
+    for (const [index, result] of results.entries()) {
+      const divisor = divisors[index] ?? 0;
+      if (divisor === 0) expect(result).toMatchObject({ status: "rejected", reason: { code: "request.invalid" } });
+      else expect(result).toEqual({ status: "fulfilled", value: [{ n: Math.floor(12 / divisor) }] });
+    }
+  });
+});
+
 const killed =
   "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and usename = $1";
 

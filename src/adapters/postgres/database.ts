@@ -42,6 +42,8 @@ export interface PostgresDatabase extends Database {
 /** The first attempt and three more. */
 const ATTEMPTS_MAX = 4;
 const RETRY_MS = 10;
+/** Who asks whether the database answers does not want to wait as long as a statement may. */
+const PING_MS = 2_000;
 
 const PING = statement("ringwall.ping", "select");
 const NO_VALUES: readonly SqlValue[] = [];
@@ -115,7 +117,17 @@ class Postgres implements PostgresDatabase {
   }
 
   async ping(): Promise<void> {
-    await this.#alone(undefined, PING, NO_VALUES);
+    const late = new AbortController();
+    const timeout = delay(PING_MS, undefined, { signal: late.signal, ref: false }).then(() => {
+      throw unavailable(new Error("no answer in time"), { stage: "ping" });
+    });
+    // Ended by the answer it waits beside; nobody else hears of it.
+    timeout.catch(() => {});
+    try {
+      await Promise.race([this.#alone(undefined, PING, NO_VALUES), timeout]);
+    } finally {
+      late.abort();
+    }
   }
 
   async close(): Promise<void> {
@@ -136,8 +148,9 @@ class Postgres implements PostgresDatabase {
         const results = await send(member, tenant === undefined ? [step] : [member.context(tenant), step]);
         // The statement declares its row type; the columns are PostgreSQL's.
         return (results.at(-1)?.rows ?? []) as readonly Row[];
-      } catch (error) {
-        if (member.wire.broken !== undefined) throw unavailable(error, { outcome: "unknown", statement: what.name });
+      } catch (failure) {
+        const { lost, origin: error } = asSendFailure(failure);
+        if (lost) throw unavailable(error, { outcome: "unknown", statement: what.name });
         if (attempt === ATTEMPTS_MAX || !this.#isAgain(error, attempt)) throw translate(error, what.name);
       } finally {
         this.#pool.release(member);
@@ -160,25 +173,38 @@ class Postgres implements PostgresDatabase {
    * so that no caller sees another's mistake.
    */
   async #together(tenant: TenantId, reads: readonly WaitingRead[]): Promise<void> {
-    const [first] = reads;
-    if (reads.length > 1 && first !== undefined) {
-      let member: Member | undefined;
+    if (reads.length > 1) {
       try {
-        const found = this.#pool.shared();
-        member = found instanceof Promise ? await found : found;
-        tellRows(reads, await send(member, [member.context(tenant), ...reads.map(({ step }) => step)]));
+        await this.#sendTogether(tenant, reads);
         return;
-      } catch (error) {
-        if (member?.wire.broken !== undefined) {
-          const lost = unavailable(error, { outcome: "unknown", statement: first.step.statement.name });
-          for (const { failed } of reads) failed(lost);
+      } catch (failure) {
+        const { lost, origin } = asSendFailure(failure);
+        if (lost) {
+          for (const { failed, step } of reads)
+            failed(unavailable(origin, { outcome: "unknown", statement: step.statement.name }));
           return;
         }
-      } finally {
-        if (member !== undefined) this.#pool.release(member);
       }
     }
-    for (const { step, done, failed } of reads) this.#alone(tenant, step.statement, step.values).then(done, failed);
+    for (const read of reads) void this.#byItself(tenant, read);
+  }
+
+  async #byItself(tenant: TenantId, { step, done, failed }: WaitingRead): Promise<void> {
+    try {
+      done(await this.#alone(tenant, step.statement, step.values));
+    } catch (error) {
+      failed(error);
+    }
+  }
+
+  async #sendTogether(tenant: TenantId, reads: readonly WaitingRead[]): Promise<void> {
+    const found = this.#pool.shared();
+    const member = found instanceof Promise ? await found : found;
+    try {
+      tellRows(reads, await send(member, [member.context(tenant), ...reads.map(({ step }) => step)]));
+    } finally {
+      this.#pool.release(member);
+    }
   }
 
   #isRead({ name, text }: Pick<Statement, "name" | "text">): boolean {
@@ -191,9 +217,26 @@ class Postgres implements PostgresDatabase {
   }
 }
 
+/** How a unit failed. `lost`: with its connection, so that nobody knows whether it was done. */
+class SendFailure extends Error {
+  readonly origin: unknown;
+  readonly lost: boolean;
+
+  constructor(origin: unknown, lost: boolean) {
+    super("a unit failed", { cause: origin });
+    this.origin = origin;
+    this.lost = lost;
+  }
+}
+
+function asSendFailure(error: unknown): SendFailure {
+  return error instanceof SendFailure ? error : new SendFailure(error, false);
+}
+
 function send(member: Member, steps: readonly Step[]): Promise<readonly StepResult[]> {
   return new Promise((done, failed) => {
-    member.wire.send(steps, done, failed);
+    // Asked at once: a connection that is being retired may be closed before anybody hears of this.
+    member.wire.send(steps, done, (origin) => failed(new SendFailure(origin, member.wire.broken !== undefined)));
   });
 }
 

@@ -22,6 +22,8 @@ const WAIT_MS = 5_000;
 const RECONNECT_MS = 200;
 /** Past the server's own statement timeout the way to it must be broken. */
 const SILENCE_MS = STATEMENT_MS + 5_000;
+/** An unused connection that answered a moment after the silent one was asked is given up with it: it costs a reconnect. */
+const TOGETHER_MS = 1_000;
 const LIFETIME_MS = 30 * 60_000;
 const IDLE_MS = 60_000;
 const SWEEP_MS = 500;
@@ -136,7 +138,9 @@ export class Pool {
     for (const lane of this.#lanes) if (best === undefined || lane.wire.inFlight < best.wire.inFlight) best = lane;
     if (best === undefined) return this.#openLane();
     if (best.wire.inFlight > 0) {
-      if (this.#lanes.length < this.#lanesMax) this.#openLane().catch(() => {});
+      if (this.#lanes.length < this.#lanesMax && this.#members.size + this.#opening < this.#sizeMax) {
+        this.#openLane().catch(() => {});
+      }
       if (best.wire.inFlight >= LANE_DEPTH_MAX || best.wire.waitingMs() > LANE_STALL_MS) return this.lease();
     }
     best.usedMs = this.#clock();
@@ -151,7 +155,9 @@ export class Pool {
     this.#checkRefusal();
     if (this.#waiting.length >= WAITING_MAX) throw busy("too many wait for a connection");
     const size = this.#members.size - this.#lanes.length + this.#opening;
-    if (size < this.#sizeMax - this.#lanesMax && this.#opening <= this.#waiting.length) this.#openForWaiting();
+    // One place is kept for a lane, so that reads never wait for transactions; a second lane has to find room.
+    const lanes = Math.max(1, this.#lanes.length + (this.#openingLane === undefined ? 0 : 1));
+    if (size < this.#sizeMax - lanes && this.#opening <= this.#waiting.length) this.#openForWaiting();
     return new Promise((take, refuse) => {
       this.#waiting.push({ sinceMs: this.#clock(), take, refuse });
     });
@@ -310,7 +316,7 @@ export class Pool {
     const silent = [...this.#members].filter(({ wire }) => wire.waitingMs() > SILENCE_MS);
     const sinceMs = Math.max(...silent.map(({ wire }) => nowMs - wire.waitingMs()));
     const unused = [...this.#idle, ...this.#lanes].filter(
-      ({ wire, usedMs }) => wire.inFlight === 0 && usedMs <= sinceMs,
+      ({ wire, usedMs }) => wire.inFlight === 0 && usedMs <= sinceMs + TOGETHER_MS,
     );
     for (const { wire } of [...silent, ...unused]) wire.destroy(new Error("the server does not answer"));
   }

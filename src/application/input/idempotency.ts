@@ -130,7 +130,8 @@ function isKeyTaken({ code, detail }: RingwallError): boolean {
 
 /**
  * The outcome that the key stands for, if it was used within its day.
- * @throws RingwallError `idempotency.conflict`; `refusal` when the database cannot be asked.
+ * @throws RingwallError `idempotency.conflict`; whatever kept the database from being asked, because `refusal` may be no
+ * more than the echo of an act that was done: "no funds" for the second sending of the transfer that took them.
  */
 async function readEarlier(
   database: Database,
@@ -140,9 +141,9 @@ async function readEarlier(
   refusal: RingwallError,
 ): Promise<Outcome | undefined> {
   const values = [actorName(actor), key, expired];
-  const [row] = await database.once(actor.tenant, actor, READ, values).catch((): never => {
-    // Of the two failures the act's own says more.
-    throw refusal;
+  const [row] = await database.once(actor.tenant, actor, READ, values).catch((error: unknown): never => {
+    // Of two outages the act's own says more: it knows whether a commit was on its way.
+    throw refusal.code === "database.unavailable" ? refusal : error;
   });
   if (row === undefined) return undefined;
   if (!equalSecret(row.request_hash, asked)) throw new RingwallError("idempotency.conflict");

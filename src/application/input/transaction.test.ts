@@ -1,6 +1,7 @@
 import * as fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
+  type Database,
   RingwallError,
   type SessionId,
   statement,
@@ -82,6 +83,24 @@ describe("an idempotency key", () => {
     await expect(act(actor, idempotentRequest("k9", "a"), refusing)).rejects.toMatchObject({
       code: "transfer.insufficient_funds",
     });
+  });
+
+  test("is no refusal while nobody can tell what became of it", async () => {
+    const actor = somebody();
+    const request = idempotentRequest("k-outage", "POST /transfers", "{}");
+    await act(actor, request);
+    // The database goes away between the refused repetition and the look at what the key stands for.
+    const outage = new RingwallError("database.unavailable");
+    const leaving: Database = {
+      forTenant: (tenant, who, work) => data.client.forTenant(tenant, who, work),
+      once: () => Promise.reject(outage),
+      lookup: () => Promise.reject(outage),
+      close: () => Promise.resolve(),
+    };
+    const refusing = async (): Promise<never> => await Promise.reject(new RingwallError("transfer.insufficient_funds"));
+    const doing = async () => await Promise.resolve({ status: 201, body: "{}" });
+    await expect(actOnce(leaving, actor, request, clock, refusing)).rejects.toBe(outage);
+    await expect(actOnce(leaving, actor, request, clock, doing)).rejects.toBe(outage);
   });
 
   test("belongs to one actor of one tenant", async () => {

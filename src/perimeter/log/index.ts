@@ -7,7 +7,7 @@
  *
  * @module
  */
-export { createLogger, type LogLevel } from "./logger.ts";
+export { createLogger, type LineJoining, type LogLevel } from "./logger.ts";
 export { redact } from "./redact.ts";
 export { type RequestFacts, type RequestOutcome, RequestRecord } from "./request-record.ts";
 export { scrub } from "./shapes.ts";

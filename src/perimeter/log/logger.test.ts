@@ -172,6 +172,40 @@ describe("logging never fails and never grows without end", () => {
   });
 });
 
+describe("lines of one turn", () => {
+  test("are written together, errors at once with what came before, and the rest at the end", () => {
+    const writes: string[] = [];
+    const [turns, exits]: [(() => void)[], (() => void)[]] = [[], []];
+    const logger = createLogger({
+      write: (lines) => void writes.push(lines),
+      level: "info",
+      clock: () => 0,
+      join: { later: (flush) => void turns.push(flush), atExit: (flush) => void exits.push(flush) },
+    });
+    const shown = (): unknown[][] =>
+      writes.splice(0).map((lines) =>
+        lines
+          .trimEnd()
+          .split("\n")
+          .map((line) => (JSON.parse(line) as { msg: string }).msg),
+      );
+    logger.info({}, "a");
+    logger.info({}, "b");
+    expect(shown()).toEqual([]);
+    for (const flush of turns.splice(0)) flush();
+    expect(shown()).toEqual([["a", "b"]]);
+    logger.info({}, "c");
+    logger.error({}, "d");
+    expect(shown()).toEqual([["c", "d"]]);
+    for (const flush of turns.splice(0)) flush();
+    logger.info({}, "e");
+    for (const flush of exits) flush();
+    expect(shown()).toEqual([["e"]]);
+    for (let line = 0; line < 1_000; line += 1) logger.info({ text: "x".repeat(200) }, "long");
+    expect(shown().length).toBeGreaterThan(1);
+  });
+});
+
 describe("the line of one request", () => {
   const facts = {
     requestId: "01935f5e-1234-7123-8123-123456789012",

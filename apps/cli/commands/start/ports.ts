@@ -92,12 +92,18 @@ function listeningInodes(table: string, port: number): readonly string[] {
 
 function holdsSocket(pid: string, inodes: ReadonlySet<string>): boolean {
   try {
-    return readdirSync(`/proc/${pid}/fd`).some((name) => {
-      const inode = /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid}/fd/${name}`))?.[1];
-      return inode !== undefined && inodes.has(inode);
-    });
+    return readdirSync(`/proc/${pid}/fd`).some((name) => inodes.has(socketInode(`/proc/${pid}/fd/${name}`) ?? ""));
   } catch {
     // Somebody else's process, or one that ended while we looked.
     return false;
+  }
+}
+
+function socketInode(link: string): string | undefined {
+  try {
+    return /^socket:\[(\d+)\]$/.exec(readlinkSync(link))?.[1];
+  } catch {
+    // Closed since it was listed, as the listing's own is. The others are looked at all the same.
+    return undefined;
   }
 }

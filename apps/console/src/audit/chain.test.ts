@@ -123,7 +123,7 @@ describe("a log that was changed", () => {
     for (const spoil of [
       (log: Log) => log.entries.splice(2, 1),
       (log: Log) => log.entries.splice(4),
-      (log: Log) => log.entries.reverse(),
+      (log: Log) => log.entries.unshift(...log.entries.splice(3)),
       (log: Log) => log.entries.splice(0),
     ]) {
       const log = makeLog(6);
