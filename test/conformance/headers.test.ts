@@ -56,11 +56,10 @@ async function loadObservatory(): Promise<Observatory> {
 }
 
 /** As the proxy asks that ends TLS for a browser. */
-async function get(
-  path: string,
-  init: RequestInit & { headers?: Readonly<Record<string, string>> } = {},
-): Promise<Response> {
-  const headers = { "x-forwarded-proto": "https", "x-forwarded-for": "203.0.113.9", ...init.headers };
+async function get(path: string, init: RequestInit = {}): Promise<Response> {
+  const headers = new Headers(init.headers);
+  headers.set("x-forwarded-proto", "https");
+  headers.set("x-forwarded-for", "203.0.113.9");
   return await fetch(`http://localhost:${stage.port}${path}`, { ...init, headers });
 }
 
