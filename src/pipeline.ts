@@ -18,6 +18,7 @@ import {
   requirePermission,
   requireSecondFactor,
 } from "./application/access/index.ts";
+import { sessionToken } from "./application/identity/index.ts";
 import {
   type AuditContext,
   type AuditEvent,
@@ -69,6 +70,11 @@ export interface RoutePolicy {
   readonly limit?: string;
   /** Which set of response headers fits: JSON or a page. */
   readonly profile?: "api" | "html";
+  /**
+   * For public things whose address changes with their content: browsers and caches keep the answer for a year. A
+   * refusal is never kept. Default: nothing is.
+   */
+  readonly cache?: "immutable";
   /** One sentence for the API description. */
   readonly summary: string;
   readonly tag?: string;
@@ -186,6 +192,8 @@ const LOCAL_STEPS: ReadonlySet<string> = new Set(["protocol"]);
 /** Refusals that say something about the caller's rights or manners, and so belong into the audit. */
 const AUDITED_STATUS: ReadonlySet<number> = new Set([401, 403, 421, 429]);
 const SERVER_ERROR = 500;
+/** A year, which is as long as caches are asked to keep anything (RFC 9111, section 5.2.2, and RFC 8246). */
+const KEPT = ["Cache-Control", "public, max-age=31536000, immutable"];
 const FIELDS_SHOWN_MAX = 20;
 
 /** Joins the layers into the steps that every request passes, in this order. */
@@ -220,10 +228,12 @@ export function createGuard(parts: GuardParts): Guard {
     bodyBytesMax: perimeter.bodyBytes,
     open: (request) => perimeter.open(request),
     parseBody: (bytes) => parseJsonStrict(bytes),
-    headersFor({ answered, nonce, policy, visit }) {
+    headersFor({ answered, nonce, policy, refusal, visit }) {
       const preflight = answered ? perimeter.preflight(visit) : undefined;
       if (preflight !== undefined) return preflight;
       const page = policy.profile === "html" && nonce !== undefined;
+      const kept = policy.cache === "immutable" && policy.access === "public" && refusal === undefined;
+      if (kept) return [...perimeter.answerHeaders(visit, { profile: "api" }, false), ...KEPT];
       return perimeter.answerHeaders(visit, page ? { profile: "html", nonce } : { profile: "api" }, true);
     },
     completed(exchange, completion) {
@@ -263,14 +273,7 @@ function identify(parts: GuardParts, exchange: Exchange): void | Promise<void> {
   if (access === "public" || access === "operator") return undefined;
   // The socket's file mode is its credential; what it may do is up to the route.
   if (exchange.operator) return undefined;
-  if (access === "publicOrPrincipal") return identifyIfKnown(parts, exchange);
-  const found = parts.authenticate(sessionToken(exchange), exchange);
-  parts.meter?.sessionAsked(!(found instanceof Promise));
-  if (!(found instanceof Promise)) {
-    exchange.principal = found;
-    return undefined;
-  }
-  return settle(exchange, found);
+  return access === "publicOrPrincipal" ? identifyIfKnown(parts, exchange) : authenticate(parts, exchange);
 }
 
 /** Somebody whose session is over is nobody here, and not refused: the route is for everybody. */
@@ -279,51 +282,24 @@ function identifyIfKnown(parts: GuardParts, exchange: Exchange): void | Promise<
     if (!(error instanceof RingwallError) || error.code !== "identity.sign_in_required") throw error;
   };
   try {
-    const found = parts.authenticate(sessionToken(exchange), exchange);
-    if (found instanceof Promise) return settle(exchange, found).catch(unknown);
-    exchange.principal = found;
+    return authenticate(parts, exchange)?.catch(unknown);
   } catch (error) {
-    unknown(error);
+    return unknown(error);
   }
+}
+
+function authenticate(parts: GuardParts, exchange: Exchange): undefined | Promise<void> {
+  const { authorization, sessionCookie: cookieName, visit } = exchange;
+  const found = parts.authenticate(sessionToken({ authorization, cookie: visit.site.cookie, cookieName }), exchange);
+  parts.meter?.sessionAsked(!(found instanceof Promise));
+  if (found instanceof Promise) return settle(exchange, found);
+  exchange.principal = found;
   return undefined;
 }
 
 async function settle(exchange: Exchange, found: Promise<Principal>): Promise<void> {
   exchange.principal = await found;
 }
-
-/** @throws RingwallError when there is no credential, or more than one: two readers might each believe another. */
-function sessionToken({ authorization, sessionCookie, visit }: Exchange): string {
-  const { cookie } = visit.site;
-  let token = authorization === undefined ? undefined : (/^Bearer ([^ ]+)$/i.exec(authorization)?.[1] ?? "");
-  if (cookie !== undefined) {
-    for (let from = 0; from < cookie.length; ) {
-      const semicolon = cookie.indexOf(";", from);
-      const end = semicolon === -1 ? cookie.length : semicolon;
-      const value = cookieValue(cookie, from, end, sessionCookie);
-      if (value !== undefined) {
-        if (token !== undefined) {
-          throw new RingwallError("request.malformed", { detail: { reason: "several_credentials" } });
-        }
-        token = value;
-      }
-      from = end + 1;
-    }
-  }
-  if (token === undefined) throw new RingwallError("identity.sign_in_required", { detail: { reason: "none" } });
-  return token;
-}
-
-/** The value of the cookie between `from` and `end` when it has that name. */
-function cookieValue(header: string, from: number, end: number, name: string): string | undefined {
-  let start = from;
-  while (start < end && header.charCodeAt(start) <= SPACE) start += 1;
-  if (header.charCodeAt(start + name.length) !== EQUALS || !header.startsWith(name, start)) return undefined;
-  return header.slice(start + name.length + 1, end).trimEnd();
-}
-
-const SPACE = 0x20;
-const EQUALS = 0x3d;
 
 function requireTier(exchange: Exchange): void {
   const decision = tier({ authenticated: exchange.principal !== undefined });

@@ -53,6 +53,8 @@ import { createGuard, type Guard } from "./pipeline.ts";
 
 /** One for reading keys and one for making them; each tenant's keys are read once in `data.cacheSeconds`. */
 const KEY_CONNECTIONS = 2;
+/** As in the configuration of the data layer, for when that is left out. */
+const CACHE_SECONDS = 300;
 /** Connections of one process, beside the keys' two and the bus's one: the founding document's 2 to 10. A hundred is PostgreSQL's own default for everybody. */
 const ConnectionsMax = z.int().min(2).max(100).default(10);
 
@@ -147,10 +149,10 @@ export async function createRingwall(config: RingwallConfig, parts: RingwallPart
   const connections = await connect(config, parts);
   const { bus } = connections;
   const database = traced(connections.database, parts.tracing);
-  const cacheSeconds = config.data?.cacheSeconds ?? 300;
+  const cacheSeconds = config.data?.cacheSeconds ?? CACHE_SECONDS;
   // Audit seals with the keys, and the keys report to audit: whoever comes first asks for the other when needed.
-  const late: { recorder?: Recorder; readonly masters: MasterKey[] } = { masters: [] };
-  const keys = await openKeys().catch(async (error: unknown) => {
+  const late: Late = { masters: [] };
+  const keys = await openKeys(config, parts, connections, late).catch(async (error: unknown) => {
     await closeBehind(late.masters, connections);
     throw error;
   });
@@ -169,22 +171,6 @@ export async function createRingwall(config: RingwallConfig, parts: RingwallPart
   });
   const secrets = createSecrets({ database, keys, recorder, bus, clock, cacheSeconds });
   const guard = guardOf(perimeter, identity, recorder, parts);
-
-  async function openKeys(): Promise<Keys> {
-    const store = databaseKeyStore({ own: connections.ofKeys, database, recorder: () => late.recorder });
-    const master = await parts.openMaster((await recordedMasterId(store)) === undefined);
-    late.masters.push(master);
-    const previousMasters = (await parts.openPreviousMasters?.()) ?? [];
-    late.masters.push(...previousMasters);
-    return await createKeys({
-      master: metered(master, parts.meter),
-      previousMasters: previousMasters.map((previous) => metered(previous, parts.meter)),
-      store,
-      bus,
-      clock,
-      cacheSeconds,
-    });
-  }
 
   return {
     database,
@@ -208,6 +194,34 @@ export async function createRingwall(config: RingwallConfig, parts: RingwallPart
       }
     },
   };
+}
+
+/** What is there a moment after it is first referred to. */
+interface Late {
+  recorder?: Recorder;
+  readonly masters: MasterKey[];
+}
+
+async function openKeys(
+  config: RingwallConfig,
+  parts: RingwallParts,
+  { bus, database, ofKeys }: Connections,
+  late: Late,
+): Promise<Keys> {
+  const { clock, meter } = parts;
+  const store = databaseKeyStore({ own: ofKeys, database, recorder: () => late.recorder });
+  const master = await parts.openMaster((await recordedMasterId(store)) === undefined);
+  late.masters.push(master);
+  const previousMasters = (await parts.openPreviousMasters?.()) ?? [];
+  late.masters.push(...previousMasters);
+  return await createKeys({
+    master: metered(master, meter),
+    previousMasters: previousMasters.map((previous) => metered(previous, meter)),
+    store,
+    bus,
+    clock,
+    cacheSeconds: config.data?.cacheSeconds ?? CACHE_SECONDS,
+  });
 }
 
 function guardOf(perimeter: Perimeter, identity: Identity, recorder: Recorder, parts: RingwallParts): Guard {

@@ -43,6 +43,7 @@ const node = (file: string, ...args: string[]): Check["command"] => [
 const CHECKS: readonly Check[] = [
   { name: "tests", command: ["vitest", "run", "src", "apps", "tools", "bench", "--maxWorkers=1"], isSlow: true },
   { name: "types", command: ["tsc", "-p", "."] },
+  { name: "types of the console", command: ["tsc", "-p", "apps/console"], needs: "apps/console/tsconfig.json" },
   { name: "lint", command: ["oxlint", "--type-aware"] },
   {
     name: "imports",
@@ -60,6 +61,7 @@ const CHECKS: readonly Check[] = [
   { name: "format", command: ["biome", "ci", "--colors=off", "--error-on-warnings", "."] },
   // Drift checks: each compares a committed, generated file with what would be generated now. Add the next one here.
   { name: "openapi", command: node("apps/server/openapi.ts", "--check"), needs: "apps/server/openapi.ts" },
+  { name: "api client", command: node("apps/console/schema.ts", "--check"), needs: "apps/console/schema.ts" },
 ];
 
 /** Runs one check and keeps what it says. Never throws: a program that cannot start has failed. */

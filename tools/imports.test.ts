@@ -99,6 +99,8 @@ const imports: [from: string, to: string, rule: string | undefined][] = [
   ["bench/tax/lean/database.ts", "src/data/keys/envelope.ts", "bench-takes-the-pool-apart"],
   ["tools/a.ts", "src/core/errors.ts", "tools-import-faces"],
   ["tools/b.ts", "src/core/index.ts", undefined],
+  ["apps/console/src/a.ts", "src/core/index.ts", "console-imports-nothing-of-ours"],
+  ["apps/console/src/b.ts", "ringwall/core", "console-imports-nothing-of-ours"],
   ["apps/cli/a.ts", "examples/bank/app.ts", "apps-and-examples-import-faces"],
   ["apps/cli/b.ts", "src/core/index.ts", "apps-and-examples-say-ringwall"],
   ["apps/cli/c.ts", "src/data/keys/envelope.ts", "apps-and-examples-say-ringwall"],

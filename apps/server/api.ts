@@ -1,6 +1,6 @@
 import { chmod, rm } from "node:fs/promises";
 import type { FastifyInstance } from "fastify";
-import { addressesOf, createServer, listenOn, register } from "ringwall/adapters/fastify";
+import { addressesOf, createServer, listenOn, type RouteDefinition, register } from "ringwall/adapters/fastify";
 import type { ListenerTls } from "ringwall/network";
 import { allRoutes, type Services } from "./routes/index.ts";
 
@@ -14,6 +14,8 @@ export interface Places {
   readonly adminSocket: string;
   /** Certificate and key of the port; left out, it speaks plain HTTP. */
   readonly tls?: ListenerTls | undefined;
+  /** The console's pages, for the port alone; none where it is not built. */
+  readonly console?: readonly RouteDefinition[];
 }
 
 /** The running API. */
@@ -33,6 +35,8 @@ export async function createApi(services: Services, places: Places): Promise<Api
   const make = (options: { operator: boolean; tls?: ListenerTls | undefined }): FastifyInstance => {
     const server = createServer(guard, options);
     register(server, routes, guard);
+    // What comes over the local socket is a program of this machine's operator, which has no use for pages.
+    if (!options.operator) register(server, places.console ?? []);
     return server;
   };
   const admin = make({ operator: true });

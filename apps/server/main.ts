@@ -1,8 +1,9 @@
 /**
  * The server process, as the supervisor starts it: `main.ts <runtime file>`.
  */
+import { fileURLToPath } from "node:url";
 import { createRingwall, type RingwallConfig } from "ringwall";
-import { openSql } from "ringwall/adapters/postgres";
+import { openSql, type Target } from "ringwall/adapters/postgres";
 import { type PlainSecret, type SystemActor, systemClock } from "ringwall/core";
 import { checkSchema } from "ringwall/migrations";
 import { checkListener, type ListenerTls, openListenerTls } from "ringwall/network";
@@ -21,14 +22,17 @@ import {
   targetOf,
 } from "ringwall/supervised";
 import { createApi } from "./api.ts";
+import { consoleRoutes } from "./console.ts";
 import { startKeyCare } from "./key-care.ts";
 import { createMetrics } from "./metrics.ts";
 import { openMetricsPort } from "./metrics-port.ts";
 import { finishRotations, openRotators, rotationsOf } from "./rotations.ts";
+import { describeInstallation } from "./routes/installation/installation.ts";
 import { startSequencer } from "./sequencer.ts";
 
 const PRIVATE_UMASK = 0o077;
 const SECRETS_WATCHER: SystemActor = { type: "system", capability: "secrets.read" };
+const CONSOLE = fileURLToPath(new URL("../console/dist", import.meta.url));
 
 const log = createLogger({
   write: lineWriter(process.stdout.fd),
@@ -42,26 +46,13 @@ async function start(runtimeFile: string): Promise<() => Promise<void>> {
   const { runtime, config } = await readRuntime(runtimeFile, process.getuid?.());
   const { host, tls } = await listener(config, runtime.uid);
   const target = await targetOf(runtime, config, "ringwall_app");
-  const sql = openSql(target);
-  try {
-    await checkSchema(sql);
-  } finally {
-    await sql.destroy();
-  }
+  await checkDatabase(target);
   const signer = await readSigner(runtime);
   const shared = await openCounters(config, { log, uid: runtime.uid });
   const parts = { signer, log, clock: systemClock };
-  const openMaster = masterOpener(runtime, config);
   const metrics = createMetrics(systemClock);
-  const openPreviousMasters = previousMastersOpener(runtime, config);
-  const ringwall = await createRingwall(config, {
-    ...parts,
-    target,
-    openMaster,
-    openPreviousMasters,
-    counters: shared.counters,
-    meter: metrics.meter,
-  });
+  const ofRingwall = { ...parts, target, counters: shared.counters, meter: metrics.meter };
+  const ringwall = await createRingwall(config, { ...ofRingwall, ...masterKeysOf(runtime, config) });
   // Before anything listens: what a restored backup brought back is erased again first.
   const keyCare = await startKeyCare(runtime, config, { ...parts, ringwall });
   const sequencer = await startSequencer(runtime, config, parts);
@@ -78,6 +69,16 @@ async function start(runtimeFile: string): Promise<() => Promise<void>> {
     keyAdministration: keyCare.administration,
     erasures: keyCare.erasures,
     metrics,
+    installation: describeInstallation({
+      config,
+      database: ringwall.database,
+      clock: systemClock,
+      auditKey: sequencer.publicKey,
+      sequencer: sequencer.status,
+      nodeVersion: process.version,
+      dataDir: runtime.dataDir,
+      uid: runtime.uid,
+    }),
   };
   metrics.watch({
     connections: () => ringwall.database.connections(),
@@ -86,7 +87,8 @@ async function start(runtimeFile: string): Promise<() => Promise<void>> {
     certificateExpiresMs: () => tls?.expiresMs,
     draining: () => draining,
   });
-  const api = await createApi(services, { host, port: runtime.ports.api, adminSocket: runtime.adminSocket, tls });
+  const places = { host, port: runtime.ports.api, adminSocket: runtime.adminSocket, console: consoleRoutes(CONSOLE) };
+  const api = await createApi(services, { ...places, tls });
   const unwatch = tls?.watch();
   const { metrics: collected } = config.monitoring;
   const metricsPort = collected === undefined ? undefined : await openMetricsPort(metrics, collected.port);
@@ -104,6 +106,23 @@ async function start(runtimeFile: string): Promise<() => Promise<void>> {
     // Last, so that what the others recorded while they ended is signed too.
     await sequencer.stop();
   };
+}
+
+function masterKeysOf(runtime: Runtime, config: RingwallConfig) {
+  return {
+    openMaster: masterOpener(runtime, config),
+    openPreviousMasters: previousMastersOpener(runtime, config),
+  };
+}
+
+/** @throws RingwallError when the database is not at this version. */
+async function checkDatabase(target: Target): Promise<void> {
+  const sql = openSql(target);
+  try {
+    await checkSchema(sql);
+  } finally {
+    await sql.destroy();
+  }
 }
 
 async function listener(

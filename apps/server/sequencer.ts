@@ -1,3 +1,4 @@
+import type { KeyObject } from "node:crypto";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { RingwallConfig } from "ringwall";
@@ -9,7 +10,9 @@ import { createSequencer, HeadVerifier, headSigner, type SequencerStatus } from 
 import { type Runtime, targetOf } from "ringwall/supervised";
 
 export interface RunningSequencer {
-  status(): SequencerStatus;
+  /** The public half of the key that signs heads. */
+  readonly publicKey: KeyObject;
+  readonly status: () => SequencerStatus;
   stop(): Promise<void>;
 }
 
@@ -46,6 +49,7 @@ export async function startSequencer(
     throw error;
   }
   return {
+    publicKey: signer.publicKey,
     status: () => sequencer.status(),
     async stop() {
       await sequencer.stop();

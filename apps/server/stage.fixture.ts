@@ -1,8 +1,11 @@
+import type { KeyObject } from "node:crypto";
+import { mkdirSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { TOTP } from "otpauth";
 import { createRingwall, type Ringwall, RingwallConfig } from "ringwall";
+import type { RouteDefinition } from "ringwall/adapters/fastify";
 import { createAuditKeyFile, fileErasureLedger, fileHeadStore, readAuditKeyFile } from "ringwall/adapters/files";
 import { postgresDatabase } from "ringwall/adapters/postgres";
 import { type Clock, type Logger, type Meter, randomBytes, systemClock } from "ringwall/core";
@@ -17,6 +20,7 @@ import { type Ask, asker } from "./http.fixture.ts";
 import { runKeyCare } from "./key-care.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import { allRoutes } from "./routes/index.ts";
+import { describeInstallation, type Installation } from "./routes/installation/installation.ts";
 
 /** Good for everybody here: long enough alone, and none of anybody's words. */
 export const PASSWORD = "tide knot 52 ember";
@@ -44,6 +48,10 @@ export type Stage = Awaited<ReturnType<typeof apiStage>>;
 export interface StageOptions {
   /** The configured limits instead of ones that no test reaches. */
   readonly rates?: boolean;
+  /** Believes that the asker is a proxy which ends TLS. */
+  readonly behindProxy?: boolean;
+  /** Pages to serve beside the API; none unless given. */
+  readonly console?: readonly RouteDefinition[];
   readonly rotators?: (data: TestDatabase) => Promise<ReadonlyMap<string, Rotator>>;
 }
 
@@ -60,16 +68,19 @@ export async function apiStage(options: StageOptions = {}) {
   const log = createLogger({ write: (line) => void lines.push(line), level: "info", clock });
   const metrics = createMetrics(clock);
   const ringwall = await openRingwall(data, options, { log, clock, meter: metrics.meter });
-  const sequencer = await openSequencer(data, folder, log);
+  const { auditKey, sequencer } = await openSequencer(data, folder, log);
   const keyCare = await openKeyCare(data, folder, { ringwall, log, clock });
   const state = { draining: false };
   watchAll(metrics, { ringwall, sequencer, state });
   const { administration: keyAdministration, erasures } = keyCare;
   const rotators = (await options.rotators?.(data)) ?? new Map<string, Rotator>();
   const draining = (): boolean => state.draining;
-  const services = { ringwall, publicOrigin: PUBLIC_ORIGIN, draining, rotators, keyAdministration, erasures, metrics };
+  const installation = installationOf(ringwall, { clock, auditKey, folder, sequencer });
+  const own = { ringwall, publicOrigin: PUBLIC_ORIGIN, draining, rotators, metrics, installation };
+  const services = { ...own, keyAdministration, erasures };
   const adminSocket = join(folder, "admin.sock");
-  const api = await createApi(services, { host: "127.0.0.1", port: 0, adminSocket });
+  const places = { host: "127.0.0.1", port: 0, adminSocket, console: options.console ?? [] };
+  const api = await createApi(services, places);
   const routes = allRoutes(() => services);
   const ask = asker({ port: api.port }, routes);
   const operator = asker({ socketPath: adminSocket }, routes);
@@ -111,15 +122,21 @@ export async function apiStage(options: StageOptions = {}) {
       await settled(ringwall);
       await sequencer.drain();
     },
-    async close(): Promise<void> {
-      await api.close();
-      await keyCare.stop();
-      await ringwall.close();
-      await sequencer.stop();
-      await data.close();
-      await rm(folder, { recursive: true, force: true });
-    },
+    close: () => closeAll([api, asClosing(keyCare), ringwall, asClosing(sequencer), data], folder),
   };
+}
+
+interface Closing {
+  close(): Promise<void>;
+}
+
+function asClosing(part: { stop(): Promise<void> }): Closing {
+  return { close: () => part.stop() };
+}
+
+async function closeAll(parts: readonly Closing[], folder: string): Promise<void> {
+  for (const part of parts) await part.close();
+  await rm(folder, { recursive: true, force: true });
 }
 
 function watchAll(
@@ -136,13 +153,34 @@ function watchAll(
   });
 }
 
+function installationOf(
+  { database }: Ringwall,
+  parts: { clock: Clock; auditKey: KeyObject; folder: string; sequencer: Sequencer },
+): Installation {
+  const { auditKey, clock, folder, sequencer } = parts;
+  mkdirSync(join(folder, "secrets"), { mode: 0o700 });
+  return describeInstallation({
+    config: RingwallConfig.parse({ mode: "development" }),
+    database,
+    clock,
+    auditKey,
+    sequencer: () => sequencer.status(),
+    nodeVersion: "v24.0.0",
+    dataDir: folder,
+    uid: undefined,
+  });
+}
+
 async function openRingwall(
   data: TestDatabase,
-  { rates = false }: StageOptions,
+  { behindProxy = false, rates = false }: StageOptions,
   parts: { readonly log: Logger; readonly clock: Clock; readonly meter: Meter },
 ): Promise<Ringwall> {
   const unlimited = { rates: { address: PLENTY, account: PLENTY, routes: { "sign-in": PLENTY } } };
-  const config = RingwallConfig.parse({ mode: "development", perimeter: rates ? {} : unlimited });
+  const config = RingwallConfig.parse({
+    mode: "development",
+    perimeter: { ...(rates ? {} : unlimited), trustedProxies: behindProxy ? ["127.0.0.1"] : [] },
+  });
   return await createRingwall(config, {
     target: data.target("ringwall_app"),
     signer: presentSigner(data.contextKey),
@@ -174,7 +212,7 @@ async function openSequencer(data: TestDatabase, folder: string, log: ReturnType
     log,
   });
   await sequencer.start();
-  return sequencer;
+  return { auditKey: signer.publicKey, sequencer };
 }
 
 async function openKeyCare(

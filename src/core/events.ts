@@ -58,6 +58,7 @@ export const AUDIT_ACTIONS = [
   "requests.refused",
   "request.forwarded",
   "audit.read",
+  "audit.chain_read",
   "audit.overflowed",
 ] as const;
 /** One of `AUDIT_ACTIONS`. */

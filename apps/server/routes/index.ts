@@ -4,10 +4,12 @@
  * @module
  */
 import type { RouteDefinition } from "ringwall/adapters/fastify";
-import { auditEvents } from "./audit-events.ts";
+import { auditChain } from "./audit/chain.ts";
+import { auditEvents } from "./audit/events.ts";
 import { bootstrap } from "./bootstrap.ts";
 import { description } from "./description.ts";
 import { health } from "./health.ts";
+import { overview } from "./installation/overview.ts";
 import { invitations } from "./invitations.ts";
 import { keys } from "./keys/index.ts";
 import { recoveries } from "./recoveries.ts";
@@ -32,6 +34,8 @@ const RESOURCES = [
   secrets,
   keys,
   auditEvents,
+  auditChain,
+  overview,
 ];
 
 /** Every route there is, for the API's port and the local socket alike. Services are asked for when a handler runs. */

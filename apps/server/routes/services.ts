@@ -4,6 +4,7 @@ import type { Erasures } from "ringwall/data/erasure";
 import type { KeyAdministration } from "ringwall/data/rotation";
 import type { Rotator } from "ringwall/data/secrets";
 import type { Metrics } from "../metrics.ts";
+import type { Installation } from "./installation/installation.ts";
 
 /** What routes need while they answer. */
 export interface Services {
@@ -18,6 +19,8 @@ export interface Services {
   readonly erasures: Erasures;
   /** The numbers of this process. */
   readonly metrics: Pick<Metrics, "text" | "contentType">;
+  /** What the installation says about itself. */
+  readonly installation: Installation;
 }
 
 /**

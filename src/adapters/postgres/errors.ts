@@ -90,6 +90,11 @@ function routine(error: unknown): string | undefined {
   return error instanceof DatabaseError ? error.routine : undefined;
 }
 
+/** Everybody else is in front, and answers would only be late. */
+export function busy(reason: string): RingwallError {
+  return new RingwallError("database.unavailable", { detail: { reason }, retryAfterSeconds: 2 });
+}
+
 /** The database refused the signed context: it ended meanwhile, or the keys differ. */
 export function isContextRefused(error: unknown): boolean {
   return sqlState(error) === CONTEXT_REFUSED;

@@ -1,7 +1,7 @@
 import { assert, type Clock, RingwallError, type SqlValue, statement, type TenantId } from "../../core/index.ts";
 import { CONTEXT_LIFE_MS, type ContextSigner } from "../../data/tenants/index.ts";
 import { firstAnswer, openClient, STATEMENT_MS, type Target } from "./connect.ts";
-import { unavailable } from "./errors.ts";
+import { busy, unavailable } from "./errors.ts";
 import { Frames } from "./frames.ts";
 import { type Step, Wire } from "./wire.ts";
 
@@ -395,8 +395,4 @@ function isWithin(nowMs: number, sinceMs: number, spanMs: number): boolean {
 function remove(list: Member[], member: Member): void {
   const index = list.indexOf(member);
   if (index !== -1) list.splice(index, 1);
-}
-
-function busy(reason: string): RingwallError {
-  return new RingwallError("database.unavailable", { detail: { reason }, retryAfterSeconds: 2 });
 }

@@ -23,7 +23,7 @@
  * @module
  */
 export { IdentityConfig } from "./config.ts";
-export { createHasher, type Hasher, type Pepper } from "./credentials/index.ts";
+export { type Credentials, createHasher, type Hasher, type Pepper, sessionToken } from "./credentials/index.ts";
 export { createIdentity, type Identity } from "./identity.ts";
 export type { IssuedLink } from "./links.ts";
 export type { IdentityOptions, LoginPending, Origin, Sealer, SessionOpened, SignedIn } from "./parts.ts";

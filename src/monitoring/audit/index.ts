@@ -23,7 +23,14 @@
 export { type AuditConfig, MonitoringConfig } from "./config.ts";
 export { formatHead, HeadVerifier, headSigner, parseHead, type SignedHead, signHead } from "./heads.ts";
 export type { DetailSealer, HeadStore } from "./ports.ts";
-export { type AuditReader, type AuditRecord, createAuditReader, READ_LIMIT_MAX, type ReadOptions } from "./read.ts";
+export {
+  type AuditReader,
+  type AuditRecord,
+  type ChainStretch,
+  createAuditReader,
+  READ_LIMIT_MAX,
+  type ReadOptions,
+} from "./read.ts";
 export { type AuditRecorder, createRecorder, type RecorderOptions } from "./recorder.ts";
 export { createSequencer, type Sequencer, type SequencerOptions, type SequencerStatus } from "./sequencer.ts";
 export { type AuditSource, tenantSource, workerSource } from "./source.ts";

@@ -48,6 +48,32 @@ const READ_ACTION = statement<Row>(
     where tenant_id = $1 and action = $4 and position < $2::bigint order by position desc limit $3::integer`,
 );
 
+/** A stretch of a tenant's chain as it is stored, for whoever recomputes it. */
+export interface ChainStretch {
+  /** The hash of the entry before the stretch, in hex; undefined at the beginning of the chain, or when there is none. */
+  readonly previousHash: string | undefined;
+  readonly links: readonly { readonly position: number; readonly leaf: string; readonly hash: string }[];
+  /** The newest signed head, as it was signed; undefined before the first. */
+  readonly signedHead: string | undefined;
+}
+
+interface LinkRow {
+  readonly pos: string;
+  readonly leaf: string;
+  readonly hash: string;
+}
+
+const SIGNED = statement<{ signed: string }>(
+  "audit.newest_signed",
+  "select signed from ringwall.audit_head_signed where tenant_id = $1 order by size desc limit 1",
+);
+// From the entry before on, so that its hash comes with the same statement.
+const LINKS = statement<LinkRow>(
+  "audit.links",
+  `select position::text as pos, leaf, encode(hash, 'hex') as hash from ringwall.audit_entry
+    where tenant_id = $1 and position >= $2::bigint order by position limit $3::integer`,
+);
+
 /** Reads a tenant's own records, and records that it did. */
 export interface AuditReader {
   /**
@@ -55,6 +81,14 @@ export interface AuditReader {
    * @throws RingwallError `request.invalid` for a limit, position or action that cannot be.
    */
   read(tenant: TenantId, actor: Actor, options: ReadOptions): Promise<readonly AuditRecord[]>;
+  /**
+   * Reads the chain itself, oldest first, from the entry after `after` on: leaves as they were hashed, and the newest
+   * signed head. Nothing sealed is in it. The reading is recorded too.
+   * @throws RingwallError `request.invalid` for a limit or position that cannot be.
+   */
+  chain(tenant: TenantId, actor: Actor, range: { after: number; limit: number }): Promise<ChainStretch>;
+  /** The newest signed head of the tenant, as it was signed. Says how far the log goes and nothing of what is in it. */
+  signedHead(tenant: TenantId, actor: Actor): Promise<string | undefined>;
 }
 
 /** A reader under the tenant's own wall. @throws RingwallError `audit.unavailable` when the reading cannot be recorded. */
@@ -92,6 +126,24 @@ export function createAuditReader(parts: {
       const records: AuditRecord[] = [];
       for (const row of rows) records.push(await toRecord(tenant, row, details));
       return records;
+    },
+    async signedHead(tenant, actor) {
+      const [newest] = await database.once(tenant, actor, SIGNED, [tenant]);
+      return newest?.signed;
+    },
+    async chain(tenant, actor, { after, limit }) {
+      if (!Number.isSafeInteger(limit) || limit < 1 || limit > READ_LIMIT_MAX) throw invalid("limit");
+      if (!Number.isSafeInteger(after) || after < 0) throw invalid("after");
+      return await database.forTenant(tenant, actor, async (tx) => {
+        // The head first: whatever it speaks of is among the entries that are read after it.
+        const [newest] = await tx.run(SIGNED, [tenant]);
+        const rows = await tx.run(LINKS, [tenant, after, after === 0 ? limit : limit + 1]);
+        const found = rows.map(({ pos, leaf, hash }) => ({ position: Number(pos), leaf, hash }));
+        const previous = found[0]?.position === after ? found.shift() : undefined;
+        const facts = { after, count: found.length };
+        await recorder.record(tx, { action: "audit.chain_read", outcome: "success", tenant, actor, facts });
+        return { previousHash: previous?.hash, links: found, signedHead: newest?.signed };
+      });
     },
   };
 }

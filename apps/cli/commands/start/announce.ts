@@ -31,7 +31,7 @@ export async function announce(context: Context, client: Client, started: Starte
   say("");
   say("Ringwall is running.");
   const scheme = started.tls ? "https" : "http";
-  say(`  API            ${scheme}://localhost:${started.apiPort}  (/healthz, /readyz)`);
+  say(`  Console, API   ${scheme}://localhost:${started.apiPort}  (/healthz, /readyz)`);
   if (started.bankPort !== undefined) say(`  Example bank   http://localhost:${started.bankPort}`);
   if (started.gatewayPort !== undefined) say(`  Gateway        http://localhost:${started.gatewayPort}`);
   say(`  Data           ${paths.root}`);

@@ -26,6 +26,7 @@ import { usesEmbeddedDatabase } from "../database-target.ts";
 import { announce } from "./announce.ts";
 import { childService, trimLog } from "./child.ts";
 import { claimDataDirectory } from "./claim.ts";
+import { buildConsole } from "./console-build.ts";
 import { checkPorts } from "./ports.ts";
 import { type Runtime, writeRuntime } from "./runtime.ts";
 import { type Service, type Supervisor, supervise } from "./supervise.ts";
@@ -181,6 +182,8 @@ async function superviseAll(context: Context, plan: Plan): Promise<ExitCode> {
 
 async function startAll(supervisor: Supervisor, context: Context, plan: Plan): Promise<void> {
   const { paths } = plan;
+  // Beside the database's start, which takes longer.
+  const building = buildConsole(context);
   let postgres: Runtime["postgres"] = null;
   if (usesEmbeddedDatabase(plan.config)) {
     // Loaded here, so that `--help` and the other commands do not wait for a database driver.
@@ -218,6 +221,7 @@ async function startAll(supervisor: Supervisor, context: Context, plan: Plan): P
       logFile: join(paths.log, `${name}.log`),
       environment: context.machine.childEnvironment,
     });
+  await building;
   await timed(context, "server", () => supervisor.start(child("server", SERVER_SCRIPT)));
   if (plan.bankPort !== undefined) await timed(context, "bank", () => supervisor.start(child("bank", BANK_SCRIPT)));
   if (plan.gatewayPort !== undefined) {

@@ -11,5 +11,6 @@
 export { normaliseEmail } from "./email.ts";
 export { createHasher, type Hasher } from "./hasher.ts";
 export { preparePassword, requireAcceptable } from "./password.ts";
+export { type Credentials, sessionToken } from "./session-token.ts";
 export { accountCommitment, isToken, type MintedToken, mintToken, type Pepper, tokenDigest } from "./tokens.ts";
 export { enrolmentUri, matchStep, newSeed } from "./totp.ts";

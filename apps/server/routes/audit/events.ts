@@ -3,9 +3,9 @@ import { TenantIdText } from "ringwall/application/input";
 import { AUDIT_ACTIONS } from "ringwall/core";
 import type { AuditRecord } from "ringwall/monitoring/audit";
 import { z } from "zod";
-import { list, Time } from "./answers.ts";
-import { partyOf } from "./party.ts";
-import type { Routes } from "./services.ts";
+import { list, Time } from "../answers.ts";
+import { partyOf } from "../party.ts";
+import type { Routes } from "../services.ts";
 
 const PAGE = 50;
 const PAGE_MAX = 200;

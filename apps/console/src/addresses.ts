@@ -1,0 +1,15 @@
+/** Every address that shows the console. The server serves its page at these and at no other. */
+export const ADDRESSES = [
+  "/",
+  "/audit",
+  "/bootstrap",
+  "/invitation",
+  "/invitations",
+  "/keys",
+  "/recovery",
+  "/secrets",
+  "/sessions",
+  "/settings",
+  "/tenants",
+  "/users",
+] as const;

@@ -1,0 +1,22 @@
+import type { paths } from "./schema.d.ts";
+
+/** The body of a route's success. */
+type Answer<Path extends keyof paths> = paths[Path] extends {
+  get: { responses: { 200: { content: { "application/json": infer Body } } } };
+}
+  ? Body
+  : never;
+type Item<Path extends keyof paths> = Answer<Path> extends { items: (infer One)[] } ? One : never;
+
+export type Session = Answer<"/v1/session">;
+export type Overview = Answer<"/v1/overview">;
+export type Layer = Overview["layers"][number];
+export type Tenant = Item<"/v1/tenants">;
+export type User = Item<"/v1/users">;
+export type OwnSession = Item<"/v1/sessions">;
+export type Secret = Item<"/v1/secrets">;
+export type Key = Item<"/v1/keys">;
+export type Finding = Item<"/v1/settings-check">;
+export type AuditEvent = Item<"/v1/audit-events">;
+export type Chain = Answer<"/v1/audit-chain">;
+export type AuditAction = NonNullable<NonNullable<paths["/v1/audit-events"]["get"]["parameters"]["query"]>["action"]>;

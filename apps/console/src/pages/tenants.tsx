@@ -1,0 +1,168 @@
+import { useQueryClient } from "@tanstack/react-query";
+import { type ReactNode, useState } from "react";
+import { api } from "../api/client.ts";
+import { usePages } from "../api/pages.ts";
+import { answer } from "../api/problem.ts";
+import type { Tenant } from "../api/types.ts";
+import { Button } from "../ui/button.tsx";
+import { Confirm, Dialog } from "../ui/dialog.tsx";
+import { TextField, textOf } from "../ui/field.tsx";
+import { Form, useAct } from "../ui/form.tsx";
+import { More } from "../ui/more.tsx";
+import { ProblemNotice } from "../ui/notice.tsx";
+import { Page } from "../ui/page.tsx";
+import { Empty, Loaded } from "../ui/states.tsx";
+import { Table } from "../ui/table.tsx";
+import { Badge, LinkOnce, When } from "../ui/text.tsx";
+
+const PAGE_ITEMS = 200;
+const PLATFORM = "platform";
+
+type Open =
+  | { readonly what: "create" }
+  | { readonly what: "suspend"; readonly tenant: Tenant }
+  | { readonly what: "invite"; readonly tenant: Tenant };
+
+/** The register of tenants, for the platform's owners. */
+export function TenantsPage(): ReactNode {
+  const [open, setOpen] = useState<Open>();
+  const tenants = usePages<Tenant, string>({
+    key: ["tenants"],
+    pageItems: PAGE_ITEMS,
+    load: async (after) => {
+      const query = after === undefined ? {} : { after };
+      return (await answer(api.GET("/v1/tenants", { params: { query } }))).items;
+    },
+    placeOf: ({ id }) => id,
+  });
+  const create = (
+    <Button kind="primary" onClick={() => setOpen({ what: "create" })}>
+      Create tenant
+    </Button>
+  );
+  return (
+    <Page title="Tenants" about="Every customer of this installation, each behind a wall of its own." acts={create}>
+      <Loaded
+        query={tenants}
+        isEmpty={(rows) => rows.length === 0}
+        empty={<Empty title="No tenant yet">Create the first one, then invite its owner.</Empty>}
+      >
+        {(rows) => (
+          <Table
+            label="Tenants"
+            rows={rows}
+            keyOf={({ id }) => id}
+            columns={[
+              { name: "Tenant", kind: "main", cell: ({ id }) => <code>{id}</code> },
+              { name: "Name", cell: ({ name }) => name },
+              {
+                name: "Status",
+                cell: ({ status }) => <Badge tone={status === "active" ? "ok" : "warn"}>{status}</Badge>,
+              },
+              { name: "Created", cell: ({ created_at }) => <When at={created_at} /> },
+              { name: "Acts", kind: "acts", cell: (tenant) => <TenantActs tenant={tenant} onOpen={setOpen} /> },
+            ]}
+          />
+        )}
+      </Loaded>
+      <More list={tenants} />
+      <OpenDialog open={open} onClose={() => setOpen(undefined)} />
+    </Page>
+  );
+}
+
+function TenantActs({ onOpen, tenant }: { readonly tenant: Tenant; readonly onOpen: (open: Open) => void }): ReactNode {
+  const act = useAct();
+  const queries = useQueryClient();
+  // The operators' own tenant is never suspended, and gets its people by invitation.
+  if (tenant.id === PLATFORM) return null;
+  const resume = async (): Promise<void> => {
+    await answer(api.POST("/v1/tenants/{id}/resume", { params: { path: { id: tenant.id } } }));
+    await queries.invalidateQueries({ queryKey: ["tenants"] });
+  };
+  return (
+    <>
+      <Button
+        kind="quiet"
+        aria-label={`Invite owner of ${tenant.id}`}
+        onClick={() => onOpen({ what: "invite", tenant })}
+      >
+        Invite owner
+      </Button>
+      {tenant.status === "suspended" ? (
+        <Button kind="quiet" busy={act.busy} aria-label={`Resume ${tenant.id}`} onClick={() => void act.run(resume)}>
+          Resume
+        </Button>
+      ) : (
+        <Button kind="quiet" aria-label={`Suspend ${tenant.id}`} onClick={() => onOpen({ what: "suspend", tenant })}>
+          Suspend
+        </Button>
+      )}
+      {act.problem === undefined ? null : <ProblemNotice problem={act.problem} />}
+    </>
+  );
+}
+
+function OpenDialog({ onClose, open }: { readonly open: Open | undefined; readonly onClose: () => void }): ReactNode {
+  const queries = useQueryClient();
+  if (open === undefined) return null;
+  if (open.what === "create") return <CreateTenant onClose={onClose} />;
+  if (open.what === "invite") return <InviteOwner tenant={open.tenant} onClose={onClose} />;
+  const { id } = open.tenant;
+  const suspend = async (): Promise<void> => {
+    await answer(api.POST("/v1/tenants/{id}/suspend", { params: { path: { id } } }));
+    await queries.invalidateQueries({ queryKey: ["tenants"] });
+  };
+  return (
+    <Confirm title="Suspend tenant" submit="Suspend" typed={id} onConfirm={suspend} onClose={onClose}>
+      <p>Nobody in this tenant can sign in or act until it is resumed; what runs ends at once. No data is lost.</p>
+    </Confirm>
+  );
+}
+
+function CreateTenant({ onClose }: { readonly onClose: () => void }): ReactNode {
+  const queries = useQueryClient();
+  const send = async (form: FormData): Promise<void> => {
+    const body = { id: textOf(form, "id").trim(), name: textOf(form, "name").trim() };
+    await answer(api.POST("/v1/tenants", { body }));
+    await queries.invalidateQueries({ queryKey: ["tenants"] });
+    onClose();
+  };
+  return (
+    <Dialog title="Create tenant" onClose={onClose}>
+      <Form submit="Create" onSend={send} onCancel={onClose}>
+        <TextField
+          label="Tenant id"
+          name="id"
+          pattern="[a-z0-9_\-]{3,50}"
+          title="3 to 50 small letters, digits, - or _"
+          autoCapitalize="none"
+          autoComplete="off"
+          required
+          hint="Small letters, digits, - and _. It never changes: people sign in with it."
+        />
+        <TextField label="Name" name="name" maxLength={100} autoComplete="off" required />
+      </Form>
+    </Dialog>
+  );
+}
+
+function InviteOwner({ onClose, tenant }: { readonly tenant: Tenant; readonly onClose: () => void }): ReactNode {
+  const [issued, setIssued] = useState<{ readonly link: string; readonly expires_at: string }>();
+  const send = async (form: FormData): Promise<void> => {
+    const body = { email: textOf(form, "email").trim() };
+    const params = { path: { id: tenant.id } };
+    setIssued(await answer(api.POST("/v1/tenants/{id}/owner-invitations", { params, body })));
+  };
+  return (
+    <Dialog title={`Invite the first owner of ${tenant.id}`} onClose={onClose}>
+      {issued === undefined ? (
+        <Form submit="Invite" onSend={send} onCancel={onClose}>
+          <TextField label="E-mail" name="email" type="email" autoComplete="off" required />
+        </Form>
+      ) : (
+        <LinkOnce link={issued.link} expiresAt={issued.expires_at} />
+      )}
+    </Dialog>
+  );
+}
