@@ -59,14 +59,3 @@ describe("the settings check", () => {
     expect(answered.text).not.toMatch(/PRIVATE KEY|password"/);
   });
 });
-
-test("keys are listed by purpose, version and age for their own tenant, and one version of each seals", async () => {
-  const answered = await stage.ask("GET", "/v1/keys", { token: owner.token });
-  const Key = z.strictObject({ purpose: z.string(), version: z.int(), current: z.boolean(), created_at: z.string() });
-  const { items } = z.object({ items: z.array(Key) }).parse(answered.json);
-  expect(items.map(({ purpose }) => purpose)).toEqual(expect.arrayContaining(["audit", "identity"]));
-  // The installation's own keys are the platform's.
-  expect(items.map(({ purpose }) => purpose)).not.toContain("anchor");
-  const sealing = items.filter(({ current }) => current).map(({ purpose }) => purpose);
-  expect(sealing).toEqual([...new Set(items.map(({ purpose }) => purpose))]);
-});
