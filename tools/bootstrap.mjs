@@ -170,7 +170,9 @@ async function runNpm() {
   const { file, first, shell } = npmCommand();
   const flags = ["--no-audit", "--no-fund", "--no-progress", "--loglevel=error", "--prefer-offline"];
   // Written out, because NODE_ENV=production or a user's `omit` would leave the tools of `npm test` out.
-  flags.push("--include=dev", "--include=optional", "--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=5000");
+  flags.push("--include=dev", "--include=optional");
+  // A registry that is slow for a moment is asked again; one that cannot be reached is said within a minute.
+  flags.push("--fetch-retries=5", "--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=5000");
   const child = spawn(file, [...first, "ci", ...flags], { cwd: ROOT, shell, stdio: ["ignore", "pipe", "pipe"] });
   let kept = "";
   const keep = (chunk) => {
