@@ -1,3 +1,4 @@
+import { z } from "zod";
 import type { Attack } from "../attack.ts";
 import { type Answer, member, portOf } from "../http.ts";
 import type { Stage } from "../stage.ts";
@@ -198,12 +199,8 @@ interface GuardedRoute {
 }
 
 const ANY_ID = "01890000-0000-7000-8000-000000000000";
-/**
- * Open to all, because they are how somebody comes in or how a balancer looks; or not there at all over the network, which
- * is another attack.
- */
-const PUBLIC =
-  /^\/(?:healthz|readyz)$|^\/v1\/(?:sign-in|bootstrap|openapi|invitations\/accept|recover|erasure-replays)/;
+/** Open to all, because they are how somebody comes in or how a balancer looks. */
+const PUBLIC = /^\/(?:healthz|readyz)$|^\/v1\/(?:sign-in|bootstrap|openapi|invitations\/accept|recover)/;
 const KNOWN: readonly GuardedRoute[] = [
   { method: "GET", path: "/v1/session" },
   { method: "DELETE", path: "/v1/session" },
@@ -224,14 +221,21 @@ const KNOWN: readonly GuardedRoute[] = [
 ];
 
 /** Every route that the server's own description names and that is not open to all; a list of ours besides. */
+const OnlyOperator = z.object({ security: z.tuple([z.strictObject({ operator: z.array(z.unknown()) })]) });
+
 async function guardedRoutes(stage: Stage): Promise<readonly GuardedRoute[]> {
   const description = await stage.send({ method: "GET", path: "/v1/openapi.json" });
   const paths: unknown = description.status === 200 ? member(description, "paths") : undefined;
   const described = Object.entries(typeof paths === "object" && paths !== null ? paths : {}).flatMap(
     ([path, methods]) =>
-      Object.keys(typeof methods === "object" && methods !== null ? methods : {})
-        .filter((method) => /^(?:get|post|put|delete)$/.test(method))
-        .map((method) => ({ method: method.toUpperCase(), path: path.replaceAll(/\{[^}]*\}/g, ANY_ID) })),
+      Object.entries(typeof methods === "object" && methods !== null ? methods : {})
+        .filter(([method, operation]) => /^(?:get|post|put|delete)$/.test(method) && !isForSocketAlone(operation))
+        .map(([method]) => ({ method: method.toUpperCase(), path: path.replaceAll(/\{[^}]*\}/g, ANY_ID) })),
   );
   return [...KNOWN, ...described].filter(({ path }) => !PUBLIC.test(path));
+}
+
+/** Over the network such a route is not there at all, whoever asks; `socket-routes-from-the-network` tries one. */
+function isForSocketAlone(operation: unknown): boolean {
+  return OnlyOperator.safeParse(operation).success;
 }
