@@ -169,6 +169,8 @@ function npmCommand() {
 async function runNpm() {
   const { file, first, shell } = npmCommand();
   const flags = ["--no-audit", "--no-fund", "--no-progress", "--loglevel=error", "--prefer-offline"];
+  // Nothing that is installed needs a script of its own to run here, and none may run unseen.
+  flags.push("--ignore-scripts");
   // Written out, because NODE_ENV=production or a user's `omit` would leave the tools of `npm test` out.
   flags.push("--include=dev", "--include=optional");
   // A registry that is slow for a moment is asked again; one that cannot be reached is said within a minute.
