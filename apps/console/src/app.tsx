@@ -4,7 +4,7 @@ import type { Session } from "./api/types.ts";
 import { AuditPage } from "./audit/audit-page.tsx";
 import { type LinkKind, LinkPage } from "./entrance/links.tsx";
 import { SignIn } from "./entrance/sign-in.tsx";
-import { KeysPage } from "./pages/keys.tsx";
+import { KeysPage } from "./keys/keys-page.tsx";
 import { OverviewPage } from "./pages/overview.tsx";
 import { SecretsPage } from "./pages/secrets.tsx";
 import { SettingsPage } from "./pages/settings.tsx";
@@ -63,7 +63,9 @@ function Pages({ session }: { readonly session: Session }): ReactNode {
           <SessionsPage session={session} />
         </Route>
         <Route path="/secrets" component={SecretsPage} />
-        <Route path="/keys" component={KeysPage} />
+        <Route path="/keys">
+          <KeysPage session={session} />
+        </Route>
         <Route path="/tenants" component={TenantsPage} />
         <Route path="/settings" component={SettingsPage} />
         <Route>

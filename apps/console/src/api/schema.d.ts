@@ -151,7 +151,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Lists a tenant's erasures, newest first, with their certificates.
+         * Lists a tenant's erasures, newest first, with their certificates; of another tenant the platform sees its own end.
          * @description Needs the permission `admin:settings`.
          */
         get: operations["get_erasures"];

@@ -14,7 +14,7 @@ interface Section {
 }
 
 /** The tenant of the people who run the installation. */
-const PLATFORM = "platform";
+export const PLATFORM = "platform";
 
 /** Whether somebody is of the platform. Decides what is offered; what is allowed is the API's word. */
 export function isOfPlatform({ tenant }: Session): boolean {

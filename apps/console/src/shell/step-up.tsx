@@ -46,7 +46,7 @@ export function StepUp({ children }: { readonly children: ReactNode }): ReactNod
       {open ? (
         <Dialog title="Confirm that it is you" onClose={cancel}>
           <Form submit="Confirm" onSend={send} onCancel={cancel}>
-            <p className="prose">This act needs a second factor given within the last 15 minutes.</p>
+            <p className="prose">This act needs a second factor given just now.</p>
             <CodeField />
           </Form>
         </Dialog>
