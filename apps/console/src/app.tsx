@@ -5,6 +5,7 @@ import { AuditPage } from "./audit/audit-page.tsx";
 import { type LinkKind, LinkPage } from "./entrance/links.tsx";
 import { SignIn } from "./entrance/sign-in.tsx";
 import { KeysPage } from "./keys/keys-page.tsx";
+import { GatewayPage } from "./pages/gateway.tsx";
 import { OverviewPage } from "./pages/overview.tsx";
 import { SecretsPage } from "./pages/secrets.tsx";
 import { SettingsPage } from "./pages/settings.tsx";
@@ -67,6 +68,7 @@ function Pages({ session }: { readonly session: Session }): ReactNode {
           <KeysPage session={session} />
         </Route>
         <Route path="/tenants" component={TenantsPage} />
+        <Route path="/gateway" component={GatewayPage} />
         <Route path="/settings" component={SettingsPage} />
         <Route>
           <Empty title="No such page">The address may be of another version of the console.</Empty>

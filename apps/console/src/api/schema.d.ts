@@ -163,6 +163,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/gateway-routes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Shows what the gateway leads where and who may come, for the platform's people.
+         * @description Needs the permission `admin:settings`.
+         */
+        get: operations["get_gateway_routes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/invitations": {
         parameters: {
             query?: never;
@@ -1311,6 +1331,85 @@ export interface operations {
             403: components["responses"]["Problem"];
             /** @description `resource.not_found` */
             404: components["responses"]["Problem"];
+            /** @description `request.uri_too_long` */
+            414: components["responses"]["Problem"];
+            /** @description `request.host_unknown` */
+            421: components["responses"]["Problem"];
+            /** @description `request.rate_limited` */
+            429: components["responses"]["Problem"];
+            /** @description `request.headers_too_large` */
+            431: components["responses"]["Problem"];
+            /** @description `internal` */
+            500: components["responses"]["Problem"];
+            /** @description `database.unavailable` */
+            503: components["responses"]["Problem"];
+        };
+    };
+    get_gateway_routes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description Whether a gateway was started beside this server. */
+                        running: boolean;
+                        host: string;
+                        port: number | null;
+                        /** @description The listener that ends TLS itself; null when there is none. */
+                        tls: {
+                            port: number;
+                            minimum: string;
+                            /** @enum {string} */
+                            certificate: "file" | "development";
+                        } | null;
+                        sign_in_host: string | null;
+                        assertion_seconds: number;
+                        items: {
+                            name: string;
+                            host: string;
+                            path: string;
+                            /** @description Where requests go on to: an origin, or the name of a unix socket without its folder. */
+                            upstream: string;
+                            /**
+                             * @description Mutual: the gateway shows a certificate of its own too.
+                             * @enum {string}
+                             */
+                            upstream_tls: "none" | "server" | "mutual";
+                            /**
+                             * @description Whether the application behind it runs the library.
+                             * @enum {string}
+                             */
+                            mode: "ringwall" | "plain";
+                            /** @enum {string} */
+                            access: "public" | "signed-in" | "role";
+                            /** @description The lowest role that may come here; null unless access is role. */
+                            role: string | null;
+                            /** @description Whether the application is told who asks, signed. */
+                            assertion: boolean;
+                            /** @description Null for GET, HEAD, POST, PUT and DELETE. */
+                            methods: string[] | null;
+                            timeout_ms: number;
+                            connections_max: number;
+                        }[];
+                    };
+                };
+            };
+            /** @description `request.malformed` */
+            400: components["responses"]["Problem"];
+            /** @description `identity.sign_in_required` */
+            401: components["responses"]["Problem"];
+            /** @description `access.denied` */
+            403: components["responses"]["Problem"];
             /** @description `request.uri_too_long` */
             414: components["responses"]["Problem"];
             /** @description `request.host_unknown` */

@@ -32,7 +32,8 @@ export function navigationFor(session: Session): readonly Section[] {
   if (!isAdministrator(session)) return [{ title: "You", pages: [overview, sessions] }];
   const settings: PageLink = { address: "/settings", name: "Settings check", icon: "settings" };
   const tenants: PageLink = { address: "/tenants", name: "Tenants", icon: "tenants" };
-  const installation = session.role === "owner" ? [tenants, settings] : [settings];
+  const gateway: PageLink = { address: "/gateway", name: "Gateway", icon: "gateway" };
+  const installation = session.role === "owner" ? [tenants, gateway, settings] : [gateway, settings];
   return [
     {
       title: "Watch",
