@@ -223,4 +223,33 @@ $("#sign-out").addEventListener("click", async () => {
   say("Signed out.");
 });
 
+/** A session that was ended elsewhere leaves the screen within a second, while somebody is at the page. */
+const LOOK_MS = 400;
+/** Whoever has not moved for this long is gone: looking for them would keep an idle session alive. */
+const PRESENT_MS = 60_000;
+let movedMs = performance.now();
+for (const sign of ["pointermove", "pointerdown", "keydown", "focus", "scroll"]) {
+  addEventListener(sign, () => (movedMs = performance.now()), { passive: true });
+}
+
+async function lookAtSession() {
+  const isThere = document.visibilityState === "visible" && performance.now() - movedMs < PRESENT_MS;
+  if (isThere && !$("#accounts").hidden) {
+    try {
+      await ask("GET", "/api/session");
+    } catch (problem) {
+      // A code that is being taken replaces the session: only a second refusal is its end.
+      if (problem.code === "identity.sign_in_required") await ask("GET", "/api/session").catch(ended);
+    }
+  }
+  setTimeout(() => void lookAtSession(), LOOK_MS);
+}
+
+function ended(problem) {
+  if (problem.code !== "identity.sign_in_required" || $("#accounts").hidden) return;
+  signedOut();
+  say(explain(problem), true);
+}
+
+void lookAtSession();
 showAccounts().catch(() => show("sign-in"));

@@ -50,6 +50,11 @@ export class Identity {
     return authenticate(this.#parts, token);
   }
 
+  /** Who holds this bearer token, without this being a use of the session: an idle one ends all the same. */
+  look(token: string): Principal | Promise<Principal> {
+    return authenticate(this.#parts, token, false);
+  }
+
   async signIn(input: SignInInput, origin: Origin): Promise<SignedIn> {
     return await signIn(this.#parts, input, origin);
   }

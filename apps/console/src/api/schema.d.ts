@@ -490,6 +490,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/session/state": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Says whether the session is still good, which is no use of it: an idle one ends all the same. */
+        get: operations["get_session_state"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/session/step-up": {
         parameters: {
             query?: never;
@@ -2492,6 +2509,47 @@ export interface operations {
             /** @description `request.host_unknown` */
             421: components["responses"]["Problem"];
             /** @description `identity.attempts_exhausted`, `request.rate_limited` */
+            429: components["responses"]["Problem"];
+            /** @description `request.headers_too_large` */
+            431: components["responses"]["Problem"];
+            /** @description `internal` */
+            500: components["responses"]["Problem"];
+            /** @description `database.unavailable` */
+            503: components["responses"]["Problem"];
+        };
+    };
+    get_session_state: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** Format: uuid */
+                        sid: string;
+                    };
+                };
+            };
+            /** @description `request.malformed` */
+            400: components["responses"]["Problem"];
+            /** @description `identity.sign_in_required` */
+            401: components["responses"]["Problem"];
+            /** @description `access.denied` */
+            403: components["responses"]["Problem"];
+            /** @description `request.uri_too_long` */
+            414: components["responses"]["Problem"];
+            /** @description `request.host_unknown` */
+            421: components["responses"]["Problem"];
+            /** @description `request.rate_limited` */
             429: components["responses"]["Problem"];
             /** @description `request.headers_too_large` */
             431: components["responses"]["Problem"];
