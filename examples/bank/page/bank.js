@@ -118,8 +118,8 @@ function accountRow({ id, balance, currency }) {
   const acts = document.createElement("div");
   acts.className = "acts";
   acts.append(
-    button("Copy id", `Copy the id ${id}`, () => void copy(id)),
-    button("Show number", `Show the number of account ${id}`, () => void look(id)),
+    button("Copy id", `Copy id ${id}`, () => void copy(id)),
+    button("Show number", `Show number of account ${id}`, () => void look(id)),
   );
   const row = document.createElement("tr");
   for (const content of [name, money(balance, currency), acts]) {
