@@ -159,7 +159,10 @@ describe.skipIf(NO_BROWSER !== undefined)(["the console in Chromium", NO_BROWSER
     expect(await suspend.isDisabled()).toBe(true);
     await page.getByLabel("Type westbank to go on").fill("westbank");
     await suspend.click();
-    await page.getByText("suspended").waitFor();
+    await page
+      .getByRole("row", { name: /westbank/ })
+      .getByText("suspended")
+      .waitFor();
     await owner.close();
   });
 

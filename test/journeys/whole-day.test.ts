@@ -124,7 +124,6 @@ describe.skipIf(NO_BROWSER !== undefined)(["a day with both banks", NO_BROWSER ?
       const gone = await noteWhen(nora, `document.querySelector("#accounts").hidden`);
       await iris.getByRole("dialog").getByRole("button", { name: "End session" }).click();
       const goneMs = (await gone()) - (await sentMs(iris, "/v1/sessions/"));
-      process.stdout.write(`\nGONE ${goneMs}\n`);
       expect(goneMs).toBeLessThan(1_000);
       await nora.getByText("You are not signed in any more.").waitFor();
       await lookAt(nora, "day-4-signed-out");
