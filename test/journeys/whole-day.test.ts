@@ -85,6 +85,19 @@ describe.skipIf(NO_BROWSER !== undefined)(["a day with both banks", NO_BROWSER ?
       await olivia.getByLabel("Role").selectOption("admin");
       await olivia.getByRole("dialog").getByRole("button", { name: "Invite" }).click();
       const link = (await olivia.getByRole("textbox", { name: "Link" }).textContent()) ?? "";
+      await olivia.getByRole("button", { name: "Close" }).click();
+      // A second one is taken back before it was used: its row goes, and its link leads nowhere.
+      await olivia.getByRole("button", { name: "Invite" }).click();
+      await olivia.getByLabel("E-mail").fill("ivan@northbank.example");
+      await olivia.getByRole("dialog").getByRole("button", { name: "Invite" }).click();
+      await olivia.getByRole("textbox", { name: "Link" }).waitFor();
+      await olivia.getByRole("button", { name: "Close" }).click();
+      await lookAt(olivia, "day-0-invitations");
+      await olivia.setViewportSize({ width: 1440, height: 900 });
+      await olivia.getByRole("button", { name: "Withdraw invitation of ivan@northbank.example" }).click();
+      await olivia.getByRole("dialog").getByRole("button", { name: "Withdraw" }).click();
+      const waiting = olivia.getByRole("table", { name: "Invitations that wait" });
+      await expect.poll(() => waiting.getByRole("row").count(), POLL).toBe(2);
       const iris = await newPage(browser);
       const complaints = complaintsOf(iris);
       await iris.goto(link);

@@ -7,11 +7,14 @@ import {
   changeRole,
   disableUser,
   enableUser,
+  type InvitationView,
   inviteLocally,
   inviteUser,
+  listInvitations,
   listUsers,
   readUser,
   type UserView,
+  withdrawInvitation,
 } from "./people.ts";
 import { issueRecovery, type RecoveryKind, redeemRecovery } from "./recovery.ts";
 import { beginLoginEnrolment, confirmLoginEnrolment, type Enrolment, giveCode } from "./second-factor.ts";
@@ -122,6 +125,14 @@ export class Identity {
 
   async inviteUser(principal: Principal, invited: { email: string; role: Role }): Promise<IssuedLink> {
     return await inviteUser(this.#parts, principal, invited);
+  }
+
+  async listInvitations(principal: Principal, after?: string): Promise<InvitationView[]> {
+    return await listInvitations(this.#parts, principal, after);
+  }
+
+  async withdrawInvitation(principal: Principal, email: string): Promise<void> {
+    await withdrawInvitation(this.#parts, principal, email);
   }
 
   async changeRole(principal: Principal, user: string, role: Role): Promise<void> {

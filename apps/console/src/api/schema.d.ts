@@ -190,7 +190,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * Lists the invitations that can still be used, by address, 200 at a time.
+         * @description Needs the permission `admin:users`.
+         */
+        get: operations["get_invitations"];
         put?: never;
         /**
          * Invites somebody into one's own tenant.
@@ -214,6 +218,26 @@ export interface paths {
         put?: never;
         /** Joins with the token of an invitation. */
         post: operations["post_invitations_accept"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/invitations/withdraw": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Takes an invitation back: its link is worth nothing from then on.
+         * @description Needs the permission `admin:users`.
+         */
+        post: operations["post_invitations_withdraw"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1092,7 +1116,7 @@ export interface operations {
             query?: {
                 limit?: string;
                 before?: string;
-                action?: "tenant.created" | "tenant.suspended" | "tenant.resumed" | "user.bootstrapped" | "user.invited" | "user.joined" | "user.created" | "user.role_changed" | "user.disabled" | "user.enabled" | "user.password_reset" | "user.recovery_issued" | "factor.enrolled" | "factor.reset" | "session.created" | "session.stepped_up" | "session.listed" | "session.revoked" | "sign_in.failed" | "sign_in.locked" | "bootstrap.issued" | "access.denied" | "key.created" | "key.rotated" | "column.adopted" | "table.measured" | "table.tagged" | "key.rewrapped" | "key.overdue" | "tenant.erased" | "row.erased" | "person.erased" | "field.refused" | "secret.created" | "secret.changed" | "secret.read" | "secret.rotated" | "secret.rotation_failed" | "account.read" | "account.created" | "customer.created" | "customer.read" | "document.read" | "document.created" | "document.deleted" | "transfer.executed" | "transfer.refused" | "statement.read" | "requests.refused" | "request.forwarded" | "audit.read" | "audit.chain_read" | "audit.overflowed";
+                action?: "tenant.created" | "tenant.suspended" | "tenant.resumed" | "user.bootstrapped" | "user.invited" | "user.invitation_withdrawn" | "user.joined" | "user.created" | "user.role_changed" | "user.disabled" | "user.enabled" | "user.password_reset" | "user.recovery_issued" | "factor.enrolled" | "factor.reset" | "session.created" | "session.stepped_up" | "session.listed" | "session.revoked" | "sign_in.failed" | "sign_in.locked" | "bootstrap.issued" | "access.denied" | "key.created" | "key.rotated" | "column.adopted" | "table.measured" | "table.tagged" | "key.rewrapped" | "key.overdue" | "tenant.erased" | "row.erased" | "person.erased" | "field.refused" | "secret.created" | "secret.changed" | "secret.read" | "secret.rotated" | "secret.rotation_failed" | "account.read" | "account.created" | "customer.created" | "customer.read" | "document.read" | "document.created" | "document.deleted" | "transfer.executed" | "transfer.refused" | "statement.read" | "requests.refused" | "request.forwarded" | "audit.read" | "audit.chain_read" | "audit.overflowed";
                 tenant?: string;
             };
             header?: never;
@@ -1441,6 +1465,57 @@ export interface operations {
             503: components["responses"]["Problem"];
         };
     };
+    get_invitations: {
+        parameters: {
+            query?: {
+                after?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: {
+                            email: string;
+                            role: string;
+                            /** @description Null when it was the machine's operator, or the platform for a first owner. */
+                            invited_by: string | null;
+                            /** Format: date-time */
+                            created_at: string;
+                            /** Format: date-time */
+                            expires_at: string;
+                        }[];
+                    };
+                };
+            };
+            /** @description `request.invalid`, `request.malformed` */
+            400: components["responses"]["Problem"];
+            /** @description `identity.sign_in_required` */
+            401: components["responses"]["Problem"];
+            /** @description `access.denied` */
+            403: components["responses"]["Problem"];
+            /** @description `request.uri_too_long` */
+            414: components["responses"]["Problem"];
+            /** @description `request.host_unknown` */
+            421: components["responses"]["Problem"];
+            /** @description `request.rate_limited` */
+            429: components["responses"]["Problem"];
+            /** @description `request.headers_too_large` */
+            431: components["responses"]["Problem"];
+            /** @description `internal` */
+            500: components["responses"]["Problem"];
+            /** @description `database.unavailable` */
+            503: components["responses"]["Problem"];
+        };
+    };
     post_invitations: {
         parameters: {
             query?: never;
@@ -1564,6 +1639,54 @@ export interface operations {
             /** @description `internal` */
             500: components["responses"]["Problem"];
             /** @description `database.unavailable`, `identity.overloaded` */
+            503: components["responses"]["Problem"];
+        };
+    };
+    post_invitations_withdraw: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    email: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `request.invalid`, `request.malformed` */
+            400: components["responses"]["Problem"];
+            /** @description `identity.sign_in_required` */
+            401: components["responses"]["Problem"];
+            /** @description `access.denied`, `request.cross_site`, `request.origin_refused` */
+            403: components["responses"]["Problem"];
+            /** @description `resource.not_found` */
+            404: components["responses"]["Problem"];
+            /** @description `request.too_large` */
+            413: components["responses"]["Problem"];
+            /** @description `request.uri_too_long` */
+            414: components["responses"]["Problem"];
+            /** @description `request.media_type` */
+            415: components["responses"]["Problem"];
+            /** @description `request.host_unknown` */
+            421: components["responses"]["Problem"];
+            /** @description `request.rate_limited` */
+            429: components["responses"]["Problem"];
+            /** @description `request.headers_too_large` */
+            431: components["responses"]["Problem"];
+            /** @description `internal` */
+            500: components["responses"]["Problem"];
+            /** @description `database.unavailable` */
             503: components["responses"]["Problem"];
         };
     };

@@ -12,6 +12,7 @@ export type Session = Answer<"/v1/session">;
 export type Overview = Answer<"/v1/overview">;
 export type Layer = Overview["layers"][number];
 export type Tenant = Item<"/v1/tenants">;
+export type Invitation = Item<"/v1/invitations">;
 export type User = Item<"/v1/users">;
 export type OwnSession = Item<"/v1/sessions">;
 export type Secret = Item<"/v1/secrets">;
