@@ -70,14 +70,13 @@ export interface RoutePolicy {
   readonly limit?: string;
   /** Which set of response headers fits: JSON or a page. */
   readonly profile?: "api" | "html";
-  /**
-   * For public things whose address changes with their content: browsers and caches keep the answer for a year. A
-   * refusal is never kept. Default: nothing is.
-   */
+  /** For public things whose address changes with their content: kept for a year, but a refusal. Default: not kept. */
   readonly cache?: "immutable";
   /** One sentence for the API description. */
   readonly summary: string;
   readonly tag?: string;
+  /** False where it is only asked whether a session is still good: that keeps no idle session alive. Default true. */
+  readonly isUse?: false;
   /** Whether guessing ids here is worth an audit record when it fails. Default true. */
   readonly auditRefusals?: boolean;
   /**

@@ -228,7 +228,7 @@ function guardOf(perimeter: Perimeter, identity: Identity, recorder: Recorder, p
   const { clock, log, meter, sessionCookie, tracing } = parts;
   const guard = createGuard({
     perimeter,
-    authenticate: (token) => identity.authenticate(token),
+    authenticate: (token, { policy }) => (policy.isUse === false ? identity.look(token) : identity.authenticate(token)),
     recorder,
     log,
     clock,

@@ -54,6 +54,20 @@ export function bankSocket({ dataDir }: Pick<Runtime, "dataDir">): string {
   return join(dataDir, "run", "bank.sock");
 }
 
+/** The configuration as its processes run with it: in development, without routes, the gateway leads to the example bank. */
+export function withBankRoute(config: RingwallConfig, runtime: Pick<Runtime, "dataDir" | "ports">): RingwallConfig {
+  const { gateway, mode } = config;
+  if (gateway.routes.length > 0 || mode !== "development" || runtime.ports.bank === null) return config;
+  const route = {
+    name: "bank",
+    host: "localhost",
+    upstream: `unix:${bankSocket(runtime)}`,
+    mode: "ringwall",
+    access: "signed-in",
+  };
+  return parseConfig(RingwallConfig, { ...config, gateway: { ...gateway, routes: [route] } });
+}
+
 /** As much of a reason as a terminal shows. */
 const FATAL_CHARS_MAX = 2_000;
 /** Faults that starting again does not mend. */

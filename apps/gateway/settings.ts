@@ -1,7 +1,7 @@
-import { RingwallConfig } from "ringwall";
-import { parseConfig, RingwallError } from "ringwall/core";
+import type { RingwallConfig } from "ringwall";
+import { RingwallError } from "ringwall/core";
 import type { GatewayConfig } from "ringwall/network";
-import { bankSocket, type Runtime } from "ringwall/supervised";
+import { type Runtime, withBankRoute } from "ringwall/supervised";
 
 /** The configuration as the gateway's process runs with it. */
 export interface GatewaySettings {
@@ -16,18 +16,9 @@ export interface GatewaySettings {
  * @throws RingwallError `config.invalid` when there is neither, or no port
  */
 export function gatewayOf(config: RingwallConfig, runtime: Runtime): GatewaySettings {
-  const { bank, gateway: port } = runtime.ports;
+  const { gateway: port } = runtime.ports;
   if (port === null) throw new RingwallError("config.invalid", { message: "the gateway has no port" });
-  const takesBank = config.gateway.routes.length === 0 && config.mode === "development" && bank !== null;
-  const route = {
-    name: "bank",
-    host: "localhost",
-    upstream: `unix:${bankSocket(runtime)}`,
-    mode: "ringwall",
-    access: "signed-in",
-  };
-  const gateway = takesBank ? { ...config.gateway, routes: [route] } : config.gateway;
-  const whole = parseConfig(RingwallConfig, { ...config, gateway });
+  const whole = withBankRoute(config, runtime);
   const { perimeter } = whole;
   const { routes, signInHost } = whole.gateway;
   // Whatever was listed for the server: this process answers for its routes' hosts, and for no other.

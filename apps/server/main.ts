@@ -20,6 +20,7 @@ import {
   readSigner,
   runSupervised,
   targetOf,
+  withBankRoute,
 } from "ringwall/supervised";
 import { createApi } from "./api.ts";
 import { consoleRoutes } from "./console.ts";
@@ -75,6 +76,7 @@ async function start(runtimeFile: string): Promise<() => Promise<void>> {
       clock: systemClock,
       auditKey: sequencer.publicKey,
       sequencer: sequencer.status,
+      gateway: { settings: withBankRoute(config, runtime).gateway, port: runtime.ports.gateway ?? undefined },
       nodeVersion: process.version,
       dataDir: runtime.dataDir,
       uid: runtime.uid,

@@ -13,6 +13,7 @@ import { createErasures, erasureSigner } from "ringwall/data/erasure";
 import { softwareMaster } from "ringwall/data/keys";
 import type { Rotator } from "ringwall/data/secrets";
 import { createSequencer, HeadVerifier, headSigner, type Sequencer } from "ringwall/monitoring/audit";
+import { GatewayConfig } from "ringwall/network";
 import { createLogger } from "ringwall/perimeter";
 import { presentSigner, type TestDatabase, testDatabase } from "ringwall/testing";
 import { createApi } from "./api.ts";
@@ -20,7 +21,7 @@ import { type Ask, asker } from "./http.fixture.ts";
 import { runKeyCare } from "./key-care.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import { allRoutes } from "./routes/index.ts";
-import { describeInstallation, type Installation } from "./routes/installation/installation.ts";
+import { describeInstallation, type GatewayFacts, type Installation } from "./routes/installation/installation.ts";
 
 /** Good for everybody here: long enough alone, and none of anybody's words. */
 export const PASSWORD = "tide knot 52 ember";
@@ -52,6 +53,8 @@ export interface StageOptions {
   readonly behindProxy?: boolean;
   /** Pages to serve beside the API; none unless given. */
   readonly console?: readonly RouteDefinition[];
+  /** The gateway that is said to run beside the server. */
+  readonly gateway?: GatewayFacts;
   readonly rotators?: (data: TestDatabase) => Promise<ReadonlyMap<string, Rotator>>;
 }
 
@@ -75,7 +78,8 @@ export async function apiStage(options: StageOptions = {}) {
   const { administration: keyAdministration, erasures } = keyCare;
   const rotators = (await options.rotators?.(data)) ?? new Map<string, Rotator>();
   const draining = (): boolean => state.draining;
-  const installation = installationOf(ringwall, { clock, auditKey, folder, sequencer });
+  const gateway = options.gateway ?? { settings: GatewayConfig.parse({}), port: undefined };
+  const installation = installationOf(ringwall, { clock, auditKey, folder, sequencer, gateway });
   const own = { ringwall, publicOrigin: PUBLIC_ORIGIN, draining, rotators, metrics, installation };
   const services = { ...own, keyAdministration, erasures };
   const adminSocket = join(folder, "admin.sock");
@@ -155,9 +159,9 @@ function watchAll(
 
 function installationOf(
   { database }: Ringwall,
-  parts: { clock: Clock; auditKey: KeyObject; folder: string; sequencer: Sequencer },
+  parts: { clock: Clock; auditKey: KeyObject; folder: string; sequencer: Sequencer; gateway: GatewayFacts },
 ): Installation {
-  const { auditKey, clock, folder, sequencer } = parts;
+  const { auditKey, clock, folder, gateway, sequencer } = parts;
   mkdirSync(join(folder, "secrets"), { mode: 0o700 });
   return describeInstallation({
     config: RingwallConfig.parse({ mode: "development" }),
@@ -165,6 +169,7 @@ function installationOf(
     clock,
     auditKey,
     sequencer: () => sequencer.status(),
+    gateway,
     nodeVersion: "v24.0.0",
     dataDir: folder,
     uid: undefined,

@@ -12,6 +12,7 @@ export const AUDIT_ACTIONS = [
   "tenant.resumed",
   "user.bootstrapped",
   "user.invited",
+  "user.invitation_withdrawn",
   "user.joined",
   "user.created",
   "user.role_changed",

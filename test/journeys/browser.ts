@@ -48,6 +48,29 @@ export async function lookAt(page: Page, name: string): Promise<void> {
   }
 }
 
+/**
+ * Notes in the page itself when something first holds there.
+ * @param condition - An expression of the page's.
+ * @returns Waits for it, and says when it was, in milliseconds since 1970 as the browser counts them.
+ */
+export async function noteWhen(page: Page, condition: string): Promise<() => Promise<number>> {
+  await page.evaluate(`globalThis.noted = new Promise((resolve) => {
+    new MutationObserver((_, observer) => {
+      if (!(${condition})) return;
+      resolve(performance.timeOrigin + performance.now());
+      observer.disconnect();
+    }).observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
+  });
+  undefined`);
+  return async () => await page.evaluate("globalThis.noted");
+}
+
+/** When the page sent the newest request whose address has this part, in milliseconds since 1970. */
+export async function sentMs(page: Page, part: string): Promise<number> {
+  return await page.evaluate(`performance.timeOrigin + performance.getEntriesByType("resource")
+    .findLast(({ name }) => name.includes(${JSON.stringify(part)})).startTime`);
+}
+
 /** What the page's console and its policy complained about. */
 export function complaintsOf(page: Page): string[] {
   const complaints: string[] = [];

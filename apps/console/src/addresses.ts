@@ -3,6 +3,7 @@ export const ADDRESSES = [
   "/",
   "/audit",
   "/bootstrap",
+  "/gateway",
   "/invitation",
   "/invitations",
   "/keys",

@@ -4,7 +4,8 @@ import type { Session } from "./api/types.ts";
 import { AuditPage } from "./audit/audit-page.tsx";
 import { type LinkKind, LinkPage } from "./entrance/links.tsx";
 import { SignIn } from "./entrance/sign-in.tsx";
-import { KeysPage } from "./pages/keys.tsx";
+import { KeysPage } from "./keys/keys-page.tsx";
+import { GatewayPage } from "./pages/gateway.tsx";
 import { OverviewPage } from "./pages/overview.tsx";
 import { SecretsPage } from "./pages/secrets.tsx";
 import { SettingsPage } from "./pages/settings.tsx";
@@ -63,8 +64,11 @@ function Pages({ session }: { readonly session: Session }): ReactNode {
           <SessionsPage session={session} />
         </Route>
         <Route path="/secrets" component={SecretsPage} />
-        <Route path="/keys" component={KeysPage} />
+        <Route path="/keys">
+          <KeysPage session={session} />
+        </Route>
         <Route path="/tenants" component={TenantsPage} />
+        <Route path="/gateway" component={GatewayPage} />
         <Route path="/settings" component={SettingsPage} />
         <Route>
           <Empty title="No such page">The address may be of another version of the console.</Empty>

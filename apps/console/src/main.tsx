@@ -14,7 +14,7 @@ import { ApiProblem } from "./api/problem.ts";
 import { App } from "./app.tsx";
 import { ClockProvider } from "./clock.ts";
 import { takeToken } from "./entrance/fragment.ts";
-import { forgetSession } from "./shell/session.ts";
+import { sessionMayBeOver } from "./shell/session.ts";
 import { StepUp } from "./shell/step-up.tsx";
 
 const FRESH_MS = 5_000;
@@ -25,7 +25,7 @@ const queries: QueryClient = new QueryClient({
     onError(error) {
       // Wherever it is noticed first that the session is over, nothing of it stays on the screen.
       if (!(error instanceof ApiProblem) || error.code !== "identity.sign_in_required") return;
-      forgetSession(queries);
+      void sessionMayBeOver(queries);
     },
   }),
   defaultOptions: {

@@ -9,6 +9,7 @@ import { auditEvents } from "./audit/events.ts";
 import { bootstrap } from "./bootstrap.ts";
 import { description } from "./description.ts";
 import { health } from "./health.ts";
+import { gatewayRoutes } from "./installation/gateway-routes.ts";
 import { overview } from "./installation/overview.ts";
 import { invitations } from "./invitations.ts";
 import { keys } from "./keys/index.ts";
@@ -36,6 +37,7 @@ const RESOURCES = [
   auditEvents,
   auditChain,
   overview,
+  gatewayRoutes,
 ];
 
 /** Every route there is, for the API's port and the local socket alike. Services are asked for when a handler runs. */

@@ -1,11 +1,24 @@
 import { route, signedInAnswer } from "ringwall/adapters/fastify";
 import { requests } from "ringwall/application/identity";
-import { TenantIdText } from "ringwall/application/input";
-import { originOf } from "ringwall/pipeline";
-import { Link, linkAnswer, SignedIn } from "./answers.ts";
+import { TenantIdText, Uuid } from "ringwall/application/input";
+import { isoTime } from "ringwall/core";
+import { caller, originOf } from "ringwall/pipeline";
+import { z } from "zod";
+import { DONE, Link, linkAnswer, list, SignedIn, Time } from "./answers.ts";
 import { partyOf } from "./party.ts";
 import { entrance, FRESH_SECONDS, type Routes, SMALL_BODY_BYTES } from "./services.ts";
 import { authority } from "./tenants.ts";
+
+/** RFC 5321: the longest address. */
+const ADDRESS_CHARS_MAX = 254;
+
+const Invitation = z.strictObject({
+  email: z.string(),
+  role: z.string(),
+  invited_by: Uuid.nullable().describe("Null when it was the machine's operator, or the platform for a first owner."),
+  created_at: Time,
+  expires_at: Time,
+});
 
 /** How people join a tenant: a link from somebody who may invite, used once. The local operator names the tenant. */
 export const invitations: Routes = (services) => [
@@ -35,6 +48,7 @@ export const invitations: Routes = (services) => [
       return linkAnswer(services(), "invitation", issued);
     },
   ),
+  ...pending(services),
   route(
     "POST",
     "/v1/invitations/accept",
@@ -48,5 +62,47 @@ export const invitations: Routes = (services) => [
     },
     async ({ body, exchange }) =>
       signedInAnswer(exchange, await services().ringwall.identity.acceptInvitation(body, originOf(exchange))),
+  ),
+];
+
+const pending: Routes = (services) => [
+  route(
+    "GET",
+    "/v1/invitations",
+    {
+      access: { permission: "admin:users" },
+      query: z.strictObject({ after: z.string().max(ADDRESS_CHARS_MAX).optional() }),
+      output: list(Invitation),
+      summary: "Lists the invitations that can still be used, by address, 200 at a time.",
+      tag: "invitations",
+    },
+    async ({ exchange, query }) => {
+      const views = await services().ringwall.identity.listInvitations(caller(exchange), query.after);
+      return {
+        items: views.map(({ createdMs, email, expiresMs, invitedBy, role }) => ({
+          email,
+          role,
+          invited_by: invitedBy ?? null,
+          created_at: isoTime(createdMs),
+          expires_at: isoTime(expiresMs),
+        })),
+      };
+    },
+  ),
+  route(
+    "POST",
+    "/v1/invitations/withdraw",
+    {
+      access: { permission: "admin:users" },
+      body: requests.inviteFirstOwner,
+      bodyBytesMax: SMALL_BODY_BYTES,
+      problems: ["resource.not_found"],
+      summary: "Takes an invitation back: its link is worth nothing from then on.",
+      tag: "invitations",
+    },
+    async ({ body, exchange }) => {
+      await services().ringwall.identity.withdrawInvitation(caller(exchange), body.email);
+      return DONE;
+    },
   ),
 ];

@@ -91,6 +91,24 @@ describe("invitations", () => {
     expect([refused.status, refused.code]).toEqual([404, "resource.not_found"]);
   });
 
+  test("that wait are listed to one's own tenant, and can be taken back", async () => {
+    const body = { email: "waits@alpha-bank.example", role: "viewer" };
+    const made = await stage.ask("POST", "/v1/invitations", { token: owner.token, body });
+    const listed = await stage.ask("GET", "/v1/invitations", { token: owner.token });
+    expect(items(listed.json)).toMatchObject([{ ...body, invited_by: owner.id, expires_at: made.field("expires_at") }]);
+    expect(listed.text).not.toContain(new URL(made.field("link")).hash.slice(1));
+    const { email } = body;
+    const other = await stage.tenant("gamma-bank");
+    expect(items((await stage.ask("GET", "/v1/invitations", { token: other.token })).json)).toEqual([]);
+    const foreign = await stage.ask("POST", "/v1/invitations/withdraw", { token: other.token, body: { email } });
+    expect([foreign.status, foreign.code]).toEqual([404, "resource.not_found"]);
+    const done = await stage.ask("POST", "/v1/invitations/withdraw", { token: owner.token, body: { email } });
+    expect(done.status).toBe(204);
+    const accepted = { token: new URL(made.field("link")).hash.slice(1), name: "Late", password: PASSWORD };
+    const refused = await stage.ask("POST", "/v1/invitations/accept", { body: accepted });
+    expect(refused.code).toBe("identity.link_invalid");
+  });
+
   test("by the machine's operator need a tenant, make no owner where there is one, and stand in its audit", async () => {
     const body = { email: "helped@alpha-bank.example", role: "viewer" };
     const nowhere = await stage.operator("POST", "/v1/invitations", { body });

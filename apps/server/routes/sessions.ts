@@ -42,6 +42,17 @@ export const sessions: Routes = (services) => [
     return { tenant, user, role, aal, sid: session };
   }),
   route(
+    "GET",
+    "/v1/session/state",
+    {
+      ...own,
+      isUse: false,
+      output: z.strictObject({ sid: Uuid }),
+      summary: "Says whether the session is still good, which is no use of it: an idle one ends all the same.",
+    },
+    ({ exchange }) => ({ sid: caller(exchange).session }),
+  ),
+  route(
     "POST",
     "/v1/session/step-up",
     {

@@ -118,8 +118,8 @@ function accountRow({ id, balance, currency }) {
   const acts = document.createElement("div");
   acts.className = "acts";
   acts.append(
-    button("Copy id", `Copy the id ${id}`, () => void copy(id)),
-    button("Show number", `Show the number of account ${id}`, () => void look(id)),
+    button("Copy id", `Copy id ${id}`, () => void copy(id)),
+    button("Show number", `Show number of account ${id}`, () => void look(id)),
   );
   const row = document.createElement("tr");
   for (const content of [name, money(balance, currency), acts]) {
@@ -223,4 +223,33 @@ $("#sign-out").addEventListener("click", async () => {
   say("Signed out.");
 });
 
+/** A session that was ended elsewhere leaves the screen within a second, while somebody is at the page. */
+const LOOK_MS = 400;
+/** Whoever has not moved for this long is gone: looking for them would keep an idle session alive. */
+const PRESENT_MS = 60_000;
+let movedMs = performance.now();
+for (const sign of ["pointermove", "pointerdown", "keydown", "focus", "scroll"]) {
+  addEventListener(sign, () => (movedMs = performance.now()), { passive: true });
+}
+
+async function lookAtSession() {
+  const isThere = document.visibilityState === "visible" && performance.now() - movedMs < PRESENT_MS;
+  if (isThere && !$("#accounts").hidden) {
+    try {
+      await ask("GET", "/api/session");
+    } catch (problem) {
+      // A code that is being taken replaces the session: only a second refusal is its end.
+      if (problem.code === "identity.sign_in_required") await ask("GET", "/api/session").catch(ended);
+    }
+  }
+  setTimeout(() => void lookAtSession(), LOOK_MS);
+}
+
+function ended(problem) {
+  if (problem.code !== "identity.sign_in_required" || $("#accounts").hidden) return;
+  signedOut();
+  say(explain(problem), true);
+}
+
+void lookAtSession();
 showAccounts().catch(() => show("sign-in"));

@@ -7,11 +7,14 @@ import {
   changeRole,
   disableUser,
   enableUser,
+  type InvitationView,
   inviteLocally,
   inviteUser,
+  listInvitations,
   listUsers,
   readUser,
   type UserView,
+  withdrawInvitation,
 } from "./people.ts";
 import { issueRecovery, type RecoveryKind, redeemRecovery } from "./recovery.ts";
 import { beginLoginEnrolment, confirmLoginEnrolment, type Enrolment, giveCode } from "./second-factor.ts";
@@ -48,6 +51,11 @@ export class Identity {
   /** Who holds this bearer token. Synchronous while this node knows the session. */
   authenticate(token: string): Principal | Promise<Principal> {
     return authenticate(this.#parts, token);
+  }
+
+  /** Who holds this bearer token, without this being a use of the session: an idle one ends all the same. */
+  look(token: string): Principal | Promise<Principal> {
+    return authenticate(this.#parts, token, false);
   }
 
   async signIn(input: SignInInput, origin: Origin): Promise<SignedIn> {
@@ -117,6 +125,14 @@ export class Identity {
 
   async inviteUser(principal: Principal, invited: { email: string; role: Role }): Promise<IssuedLink> {
     return await inviteUser(this.#parts, principal, invited);
+  }
+
+  async listInvitations(principal: Principal, after?: string): Promise<InvitationView[]> {
+    return await listInvitations(this.#parts, principal, after);
+  }
+
+  async withdrawInvitation(principal: Principal, email: string): Promise<void> {
+    await withdrawInvitation(this.#parts, principal, email);
   }
 
   async changeRole(principal: Principal, user: string, role: Role): Promise<void> {

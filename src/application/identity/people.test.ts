@@ -80,6 +80,35 @@ describe("invitations", () => {
     await expect(join(third)).rejects.toMatchObject(INVALID);
   });
 
+  test("are listed while they wait, and taken back their links are worth nothing", async () => {
+    const admin = await stage.makePerson(olga, "admin", "ada@example.test");
+    const editor = await stage.makePerson(olga, "editor", "edna@example.test");
+    const { identity } = stage;
+    const waiting = await identity.inviteUser(olga.principal, { email: "new@example.test", role: "viewer" });
+    const owner = await identity.inviteUser(olga.principal, { email: "boss@example.test", role: "owner" });
+    const list = async () => await identity.listInvitations(admin.principal);
+    expect(await list()).toMatchObject([
+      { email: "boss@example.test", role: "owner", invitedBy: olga.user },
+      { email: "new@example.test", role: "viewer", expiresMs: waiting.expiresMs },
+    ]);
+    expect(await identity.listInvitations(admin.principal, "boss@example.test")).toHaveLength(1);
+    const withdraw = (who: Person, email: string) => identity.withdrawInvitation(who.principal, email);
+    await expect(identity.listInvitations(editor.principal)).rejects.toMatchObject(DENIED);
+    await expect(withdraw(editor, "new@example.test")).rejects.toMatchObject(DENIED);
+    await expect(withdraw(admin, "boss@example.test")).rejects.toMatchObject(DENIED);
+    await withdraw(admin, "New@Example.test");
+    await expect(join(waiting.token.open())).rejects.toMatchObject(INVALID);
+    await expect(withdraw(admin, "new@example.test")).rejects.toMatchObject({ code: "resource.not_found" });
+    expect(stage.actions("user.invitation_withdrawn")).toHaveLength(1);
+    await join(owner.token.open());
+    // Who has come does not wait any more, and neither does who let the time pass.
+    expect(await list()).toEqual([]);
+    await identity.inviteUser(olga.principal, { email: "late@example.test", role: "viewer" });
+    stage.advance(7 * 86_400_000);
+    const { principal } = await stage.makePerson(olga, "admin", "amy@example.test");
+    expect(await identity.listInvitations(principal)).toEqual([]);
+  });
+
   test("die with the rights of whoever issued them", async () => {
     const admin = await stage.makePerson(olga, "admin", "ada@example.test");
     const issue = (email: string) => stage.identity.inviteUser(admin.principal, { email, role: "admin" });

@@ -3,6 +3,7 @@ import {
   type AuditAction,
   assert,
   type ErrorDetail,
+  isoTime,
   isUuid,
   RingwallError,
   type SystemActor,
@@ -70,6 +71,26 @@ const SET_ROLE = statement(
 const SET_STATUS = statement(
   "identity.user_set_status",
   "update ringwall.user_account set status = $2 where user_id = $1::uuid",
+);
+
+const LIST_INVITATIONS = statement<{
+  email: string;
+  role: string;
+  created_by: string | null;
+  created_ms: number;
+  expires_ms: number;
+}>(
+  "identity.invitation_list",
+  `select subject as email, role, created_by, extract(epoch from created_at)::float8 * 1000 as created_ms,
+     extract(epoch from expires_at)::float8 * 1000 as expires_ms
+   from ringwall.link
+   where kind = 'invitation' and used_at is null and expires_at > $1::timestamptz and subject > $2
+   order by subject limit $3`,
+);
+
+const WITHDRAW_INVITATION = statement<{ role: string }>(
+  "identity.invitation_withdraw",
+  "delete from ringwall.link where kind = 'invitation' and subject = $1 and used_at is null returning role",
 );
 
 /** A person of the tenant, as colleagues see them. */
@@ -161,6 +182,53 @@ export async function inviteLocally(
 ): Promise<IssuedLink> {
   if (invited.role === "owner") throw new RingwallError("access.denied", { detail: { rule: "role.covers" } });
   return await writeInvitation(parts, { tenant, actor: LOCAL_INVITER, createdBy: LOCAL_OPERATOR }, invited);
+}
+
+/** Somebody who was invited and has not come yet. */
+export interface InvitationView {
+  readonly email: string;
+  readonly role: Role;
+  /** Undefined when it was the machine's operator or the platform. */
+  readonly invitedBy: UserId | undefined;
+  readonly createdMs: number;
+  readonly expiresMs: number;
+}
+
+/** Invitations that can still be used, by address, a page at a time: pass the last address seen to get the next page. */
+export async function listInvitations(parts: Parts, principal: Principal, after = ""): Promise<InvitationView[]> {
+  requirePermission(principal, "admin:users");
+  const values = [isoTime(parts.clock()), after, LIST_MAX];
+  const rows = await parts.database.once(principal.tenant, principal, LIST_INVITATIONS, values);
+  return rows.map(({ created_by: by, created_ms: createdMs, email, expires_ms: expiresMs, role }) => {
+    assert(isRole(role), "an invitation names a role");
+    const invitedBy = by === null || by === LOCAL_OPERATOR ? undefined : (by as UserId);
+    return { email, role, invitedBy, createdMs, expiresMs };
+  });
+}
+
+/**
+ * Takes an invitation back: its link is worth nothing from then on. Nobody takes back what they could not have offered.
+ * @throws RingwallError `resource.not_found` for an address that was not invited or has come already, `access.denied`
+ */
+export async function withdrawInvitation(parts: Parts, principal: Principal, address: string): Promise<void> {
+  requirePermission(principal, "admin:users");
+  const { tenant } = principal;
+  const email = normaliseEmail(address);
+  await parts.database.forTenant(tenant, principal, async (tx) => {
+    const [row] = await tx.run(WITHDRAW_INVITATION, [email]);
+    if (row === undefined) throw new RingwallError("resource.not_found");
+    assert(isRole(row.role), "an invitation names a role");
+    // After the deletion, which has the row to itself; a refusal takes it back.
+    requireCovers(principal, row.role);
+    await parts.recorder.record(tx, {
+      action: "user.invitation_withdrawn",
+      outcome: "success",
+      tenant,
+      actor: principal,
+      facts: { role: row.role },
+      personal: { email },
+    });
+  });
 }
 
 /** Somebody an administrator acts on, locked until the act commits. */

@@ -57,7 +57,7 @@ function filled(entriesMax = 100): { cache: SessionCache } & Wired {
   const wired = wire();
   const cache = new SessionCache(wired.bus, entriesMax);
   const put = (key: string, who: Principal): void =>
-    cache.put(key, { principal: who, readMs: 0, goodUntilMs: 60_000 }, cache.generation);
+    cache.put(key, { principal: who, readMs: 0, goodUntilMs: 60_000, endsMs: 900_000 }, cache.generation);
   put("a1", principal(A, "u1", "s1"));
   put("a2", principal(A, "u1", "s2"));
   put("a3", principal(A, "u2", "s3"));
@@ -93,7 +93,7 @@ describe("the session cache", () => {
     const { cache, cut, mend } = filled();
     cut();
     expect(held(cache)).toEqual([]);
-    cache.put("a1", { principal: principal(A, "u1", "s1"), readMs: 0, goodUntilMs: 9 }, cache.generation);
+    cache.put("a1", { principal: principal(A, "u1", "s1"), readMs: 0, goodUntilMs: 9, endsMs: 9 }, cache.generation);
     mend();
     expect(held(cache)).toEqual([]);
   });
@@ -102,7 +102,7 @@ describe("the session cache", () => {
     const { cache, send } = filled();
     const before = cache.generation;
     send({ kind: "session", tenant: A, id: "s9" });
-    cache.put("late", { principal: principal(A, "u1", "s9"), readMs: 0, goodUntilMs: 60_000 }, before);
+    cache.put("late", { principal: principal(A, "u1", "s9"), readMs: 0, goodUntilMs: 60_000, endsMs: 60_000 }, before);
     expect(cache.get("late", 1)).toBeUndefined();
   });
 
@@ -111,9 +111,21 @@ describe("the session cache", () => {
     expect(held(cache, 4_999)).toHaveLength(4);
     expect(held(cache, 5_000)).toEqual([]);
     expect(held(cache, -1)).toEqual([]);
-    cache.put("a1", { principal: principal(A, "u1", "s1"), readMs: 0, goodUntilMs: 100 }, cache.generation);
+    cache.put(
+      "a1",
+      { principal: principal(A, "u1", "s1"), readMs: 0, goodUntilMs: 100, endsMs: 100 },
+      cache.generation,
+    );
     expect(cache.get("a1", 99)).toBeDefined();
     expect(cache.get("a1", 100)).toBeUndefined();
+  });
+
+  test("answers a look until the session ends, when a use would have to be written down", () => {
+    const { cache } = filled();
+    cache.put("a1", { principal: principal(A, "u1", "s1"), readMs: 0, goodUntilMs: 0, endsMs: 100 }, cache.generation);
+    expect([cache.get("a1", 1), cache.get("a1", 1, false)]).toEqual([undefined, expect.anything()]);
+    expect(cache.get("a1", 100, false)).toBeUndefined();
+    expect(cache.get("a2", 5_000, false)).toBeUndefined();
   });
 
   test("holds no more entries than it may, and its index no more than it holds", () => {

@@ -12,6 +12,8 @@ export interface CachedSession {
   readonly readMs: number;
   /** When idle or absolute life ends, or the row is due to be touched, whichever comes first. */
   readonly goodUntilMs: number;
+  /** When idle or absolute life ends: a look, which touches nothing, is answered until then. */
+  readonly endsMs: number;
 }
 
 /**
@@ -40,13 +42,15 @@ export class SessionCache {
     return hash("sha256", token, "base64");
   }
 
-  get(key: string, nowMs: number): Principal | undefined {
+  /** @param isUse - False for a look, which is answered until the session ends: it never touches the row. */
+  get(key: string, nowMs: number, isUse = true): Principal | undefined {
     if (!this.#bus.up) return undefined;
     const session = this.#entries.get(key);
     if (session === undefined) return undefined;
     // A clock that went backwards makes an entry look young for ever: also read again.
     const ageMs = nowMs - session.readMs;
-    return ageMs >= 0 && ageMs < REVALIDATE_MS && nowMs < session.goodUntilMs ? session.principal : undefined;
+    if (ageMs < 0 || ageMs >= REVALIDATE_MS) return undefined;
+    return nowMs < (isUse ? session.goodUntilMs : session.endsMs) ? session.principal : undefined;
   }
 
   /** Take before reading from the database and hand to `put`: what was read before a revocation must not be kept. */
@@ -56,7 +60,8 @@ export class SessionCache {
 
   put(key: string, session: CachedSession, generation: number): void {
     if (!this.#bus.up || generation !== this.#generation) return;
-    assert(session.goodUntilMs > session.readMs, "only a session that is good is kept");
+    assert(session.endsMs > session.readMs, "only a session that is good is kept");
+    assert(session.goodUntilMs <= session.endsMs, "no use outlives the session");
     this.#entries.set(key, session);
     this.#bySession.set(session.principal.session, key);
     const user = userKey(session.principal.tenant, session.principal.user);

@@ -150,6 +150,23 @@ describe("a session ends", () => {
     await expect(authenticate(token)).rejects.toMatchObject(REQUIRED);
   });
 
+  test("although somebody looks all the time whether it is still good, and that is seen", async () => {
+    stage.nextStep();
+    const token = await ownerSession();
+    const look = async (): Promise<unknown> => await stage.identity.look(token);
+    for (let minutes = 0; minutes < 28; minutes += 4) {
+      stage.advance(4 * 60_000);
+      expect(await look()).toMatchObject({ role: "owner" });
+    }
+    stage.advance(2 * 60_000);
+    await expect(look()).rejects.toMatchObject(REQUIRED);
+    await expect(authenticate(token)).rejects.toMatchObject(REQUIRED);
+    const used = await ownerSession();
+    expect(await stage.identity.look(used)).toMatchObject({ role: "owner" });
+    await stage.identity.signOut(await stage.identity.authenticate(used));
+    await expect((async () => await stage.identity.look(used))()).rejects.toMatchObject(REQUIRED);
+  });
+
   test("at once when it is revoked, one, all of a user's, or by signing out", async () => {
     const [one, two, three] = [await signIn(), await signIn(), await signIn()];
     const me = await stage.identity.authenticate(one);

@@ -142,16 +142,16 @@ function signInRequired(reason: string): RingwallError {
 /**
  * The principal behind a bearer token. Answers at once, without a promise, while the session is in this node's cache;
  * reads the database otherwise, and always while the bus is down.
- *
+ * @param isUse - False for who only asks whether the session is still good: that keeps no idle one alive.
  * @throws RingwallError `identity.sign_in_required`; the reason is in the detail, for the log alone.
  */
-export function authenticate(parts: Parts, token: string): Principal | Promise<Principal> {
+export function authenticate(parts: Parts, token: string, isUse = true): Principal | Promise<Principal> {
   if (!isToken("session", token)) throw signInRequired("form");
   const key = parts.cache.key(token);
-  return parts.cache.get(key, parts.clock()) ?? readSession(parts, token, key);
+  return parts.cache.get(key, parts.clock(), isUse) ?? readSession(parts, token, key, isUse);
 }
 
-async function readSession(parts: Parts, token: string, key: string): Promise<Principal> {
+async function readSession(parts: Parts, token: string, key: string, isUse: boolean): Promise<Principal> {
   const generation = parts.cache.generation;
   const digest = await tokenDigest("session", token, parts.pepper);
   const row = await parts.database.lookup<SessionRow>("session_by_hash", [digest]);
@@ -159,12 +159,13 @@ async function readSession(parts: Parts, token: string, key: string): Promise<Pr
   const nowMs = parts.clock();
   const principal = principalOf(parts, row, nowMs);
   let seenMs = row.last_seen_ms;
-  if (nowMs - seenMs >= LAST_SEEN_MS) {
+  if (isUse && nowMs - seenMs >= LAST_SEEN_MS) {
     await parts.database.once(principal.tenant, principal, TOUCH, [principal.session, isoTime(nowMs)]);
     seenMs = nowMs;
   }
-  const goodUntilMs = Math.min(endsMs(parts, principal.role, row), seenMs + LAST_SEEN_MS);
-  if (goodUntilMs > nowMs) parts.cache.put(key, { principal, readMs: nowMs, goodUntilMs }, generation);
+  const lifeEndsMs = endsMs(parts, principal.role, row);
+  const goodUntilMs = Math.min(lifeEndsMs, seenMs + LAST_SEEN_MS);
+  parts.cache.put(key, { principal, readMs: nowMs, goodUntilMs, endsMs: lifeEndsMs }, generation);
   return principal;
 }
 

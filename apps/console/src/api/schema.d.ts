@@ -151,10 +151,30 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Lists a tenant's erasures, newest first, with their certificates.
+         * Lists a tenant's erasures, newest first, with their certificates; of another tenant the platform sees its own end.
          * @description Needs the permission `admin:settings`.
          */
         get: operations["get_erasures"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/gateway-routes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Shows what the gateway leads where and who may come, for the platform's people.
+         * @description Needs the permission `admin:settings`.
+         */
+        get: operations["get_gateway_routes"];
         put?: never;
         post?: never;
         delete?: never;
@@ -170,7 +190,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * Lists the invitations that can still be used, by address, 200 at a time.
+         * @description Needs the permission `admin:users`.
+         */
+        get: operations["get_invitations"];
         put?: never;
         /**
          * Invites somebody into one's own tenant.
@@ -194,6 +218,26 @@ export interface paths {
         put?: never;
         /** Joins with the token of an invitation. */
         post: operations["post_invitations_accept"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/invitations/withdraw": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Takes an invitation back: its link is worth nothing from then on.
+         * @description Needs the permission `admin:users`.
+         */
+        post: operations["post_invitations_withdraw"];
         delete?: never;
         options?: never;
         head?: never;
@@ -464,6 +508,23 @@ export interface paths {
         put?: never;
         /** Finishes setting up a second factor; the session is replaced. */
         post: operations["post_session_enrolment_confirm"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/session/state": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Says whether the session is still good, which is no use of it: an idle one ends all the same. */
+        get: operations["get_session_state"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1055,7 +1116,7 @@ export interface operations {
             query?: {
                 limit?: string;
                 before?: string;
-                action?: "tenant.created" | "tenant.suspended" | "tenant.resumed" | "user.bootstrapped" | "user.invited" | "user.joined" | "user.created" | "user.role_changed" | "user.disabled" | "user.enabled" | "user.password_reset" | "user.recovery_issued" | "factor.enrolled" | "factor.reset" | "session.created" | "session.stepped_up" | "session.listed" | "session.revoked" | "sign_in.failed" | "sign_in.locked" | "bootstrap.issued" | "access.denied" | "key.created" | "key.rotated" | "column.adopted" | "table.measured" | "table.tagged" | "key.rewrapped" | "key.overdue" | "tenant.erased" | "row.erased" | "person.erased" | "field.refused" | "secret.created" | "secret.changed" | "secret.read" | "secret.rotated" | "secret.rotation_failed" | "account.read" | "account.created" | "customer.created" | "customer.read" | "document.read" | "document.created" | "document.deleted" | "transfer.executed" | "transfer.refused" | "statement.read" | "requests.refused" | "request.forwarded" | "audit.read" | "audit.chain_read" | "audit.overflowed";
+                action?: "tenant.created" | "tenant.suspended" | "tenant.resumed" | "user.bootstrapped" | "user.invited" | "user.invitation_withdrawn" | "user.joined" | "user.created" | "user.role_changed" | "user.disabled" | "user.enabled" | "user.password_reset" | "user.recovery_issued" | "factor.enrolled" | "factor.reset" | "session.created" | "session.stepped_up" | "session.listed" | "session.revoked" | "sign_in.failed" | "sign_in.locked" | "bootstrap.issued" | "access.denied" | "key.created" | "key.rotated" | "column.adopted" | "table.measured" | "table.tagged" | "key.rewrapped" | "key.overdue" | "tenant.erased" | "row.erased" | "person.erased" | "field.refused" | "secret.created" | "secret.changed" | "secret.read" | "secret.rotated" | "secret.rotation_failed" | "account.read" | "account.created" | "customer.created" | "customer.read" | "document.read" | "document.created" | "document.deleted" | "transfer.executed" | "transfer.refused" | "statement.read" | "requests.refused" | "request.forwarded" | "audit.read" | "audit.chain_read" | "audit.overflowed";
                 tenant?: string;
             };
             header?: never;
@@ -1325,6 +1386,136 @@ export interface operations {
             503: components["responses"]["Problem"];
         };
     };
+    get_gateway_routes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description Whether a gateway was started beside this server. */
+                        running: boolean;
+                        host: string;
+                        port: number | null;
+                        /** @description The listener that ends TLS itself; null when there is none. */
+                        tls: {
+                            port: number;
+                            minimum: string;
+                            /** @enum {string} */
+                            certificate: "file" | "development";
+                        } | null;
+                        sign_in_host: string | null;
+                        assertion_seconds: number;
+                        items: {
+                            name: string;
+                            host: string;
+                            path: string;
+                            /** @description Where requests go on to: an origin, or the name of a unix socket without its folder. */
+                            upstream: string;
+                            /**
+                             * @description Mutual: the gateway shows a certificate of its own too.
+                             * @enum {string}
+                             */
+                            upstream_tls: "none" | "server" | "mutual";
+                            /**
+                             * @description Whether the application behind it runs the library.
+                             * @enum {string}
+                             */
+                            mode: "ringwall" | "plain";
+                            /** @enum {string} */
+                            access: "public" | "signed-in" | "role";
+                            /** @description The lowest role that may come here; null unless access is role. */
+                            role: string | null;
+                            /** @description Whether the application is told who asks, signed. */
+                            assertion: boolean;
+                            /** @description Null for GET, HEAD, POST, PUT and DELETE. */
+                            methods: string[] | null;
+                            timeout_ms: number;
+                            connections_max: number;
+                        }[];
+                    };
+                };
+            };
+            /** @description `request.malformed` */
+            400: components["responses"]["Problem"];
+            /** @description `identity.sign_in_required` */
+            401: components["responses"]["Problem"];
+            /** @description `access.denied` */
+            403: components["responses"]["Problem"];
+            /** @description `request.uri_too_long` */
+            414: components["responses"]["Problem"];
+            /** @description `request.host_unknown` */
+            421: components["responses"]["Problem"];
+            /** @description `request.rate_limited` */
+            429: components["responses"]["Problem"];
+            /** @description `request.headers_too_large` */
+            431: components["responses"]["Problem"];
+            /** @description `internal` */
+            500: components["responses"]["Problem"];
+            /** @description `database.unavailable` */
+            503: components["responses"]["Problem"];
+        };
+    };
+    get_invitations: {
+        parameters: {
+            query?: {
+                after?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: {
+                            email: string;
+                            role: string;
+                            /** @description Null when it was the machine's operator, or the platform for a first owner. */
+                            invited_by: string | null;
+                            /** Format: date-time */
+                            created_at: string;
+                            /** Format: date-time */
+                            expires_at: string;
+                        }[];
+                    };
+                };
+            };
+            /** @description `request.invalid`, `request.malformed` */
+            400: components["responses"]["Problem"];
+            /** @description `identity.sign_in_required` */
+            401: components["responses"]["Problem"];
+            /** @description `access.denied` */
+            403: components["responses"]["Problem"];
+            /** @description `request.uri_too_long` */
+            414: components["responses"]["Problem"];
+            /** @description `request.host_unknown` */
+            421: components["responses"]["Problem"];
+            /** @description `request.rate_limited` */
+            429: components["responses"]["Problem"];
+            /** @description `request.headers_too_large` */
+            431: components["responses"]["Problem"];
+            /** @description `internal` */
+            500: components["responses"]["Problem"];
+            /** @description `database.unavailable` */
+            503: components["responses"]["Problem"];
+        };
+    };
     post_invitations: {
         parameters: {
             query?: never;
@@ -1448,6 +1639,54 @@ export interface operations {
             /** @description `internal` */
             500: components["responses"]["Problem"];
             /** @description `database.unavailable`, `identity.overloaded` */
+            503: components["responses"]["Problem"];
+        };
+    };
+    post_invitations_withdraw: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    email: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `request.invalid`, `request.malformed` */
+            400: components["responses"]["Problem"];
+            /** @description `identity.sign_in_required` */
+            401: components["responses"]["Problem"];
+            /** @description `access.denied`, `request.cross_site`, `request.origin_refused` */
+            403: components["responses"]["Problem"];
+            /** @description `resource.not_found` */
+            404: components["responses"]["Problem"];
+            /** @description `request.too_large` */
+            413: components["responses"]["Problem"];
+            /** @description `request.uri_too_long` */
+            414: components["responses"]["Problem"];
+            /** @description `request.media_type` */
+            415: components["responses"]["Problem"];
+            /** @description `request.host_unknown` */
+            421: components["responses"]["Problem"];
+            /** @description `request.rate_limited` */
+            429: components["responses"]["Problem"];
+            /** @description `request.headers_too_large` */
+            431: components["responses"]["Problem"];
+            /** @description `internal` */
+            500: components["responses"]["Problem"];
+            /** @description `database.unavailable` */
             503: components["responses"]["Problem"];
         };
     };
@@ -2393,6 +2632,47 @@ export interface operations {
             /** @description `request.host_unknown` */
             421: components["responses"]["Problem"];
             /** @description `identity.attempts_exhausted`, `request.rate_limited` */
+            429: components["responses"]["Problem"];
+            /** @description `request.headers_too_large` */
+            431: components["responses"]["Problem"];
+            /** @description `internal` */
+            500: components["responses"]["Problem"];
+            /** @description `database.unavailable` */
+            503: components["responses"]["Problem"];
+        };
+    };
+    get_session_state: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** Format: uuid */
+                        sid: string;
+                    };
+                };
+            };
+            /** @description `request.malformed` */
+            400: components["responses"]["Problem"];
+            /** @description `identity.sign_in_required` */
+            401: components["responses"]["Problem"];
+            /** @description `access.denied` */
+            403: components["responses"]["Problem"];
+            /** @description `request.uri_too_long` */
+            414: components["responses"]["Problem"];
+            /** @description `request.host_unknown` */
+            421: components["responses"]["Problem"];
+            /** @description `request.rate_limited` */
             429: components["responses"]["Problem"];
             /** @description `request.headers_too_large` */
             431: components["responses"]["Problem"];

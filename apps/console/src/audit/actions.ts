@@ -51,6 +51,7 @@ const ALL: Readonly<Record<AuditAction, true>> = {
   "user.disabled": true,
   "user.enabled": true,
   "user.invited": true,
+  "user.invitation_withdrawn": true,
   "user.joined": true,
   "user.password_reset": true,
   "user.recovery_issued": true,

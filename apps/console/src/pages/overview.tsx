@@ -6,6 +6,7 @@ import { answer } from "../api/problem.ts";
 import type { Layer, Overview, Session } from "../api/types.ts";
 import { readHead } from "../audit/head.ts";
 import { isOfPlatform } from "../shell/navigation.ts";
+import { usePresence } from "../shell/presence.ts";
 import { Icon } from "../ui/icons.tsx";
 import { Page } from "../ui/page.tsx";
 import { Loaded } from "../ui/states.tsx";
@@ -20,10 +21,11 @@ const STATES = {
 
 /** The five layers as they work now, and what is not set up yet. */
 export function OverviewPage({ session }: { readonly session: Session }): ReactNode {
+  const present = usePresence();
   const overview = useQuery({
     queryKey: ["overview"],
     queryFn: () => answer(api.GET("/v1/overview")),
-    refetchInterval: REFRESH_MS,
+    refetchInterval: present ? REFRESH_MS : false,
   });
   return (
     <Page title="Overview" about="Five layers around every request; each assumes that the others may fail.">

@@ -1,9 +1,10 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { type ReactNode, useState } from "react";
 import { api } from "../api/client.ts";
-import { usePages } from "../api/pages.ts";
 import { answer } from "../api/problem.ts";
 import type { Tenant } from "../api/types.ts";
+import { useTenants } from "../people/use-tenants.ts";
+import { PLATFORM } from "../shell/navigation.ts";
 import { Button } from "../ui/button.tsx";
 import { Confirm, Dialog } from "../ui/dialog.tsx";
 import { TextField, textOf } from "../ui/field.tsx";
@@ -15,9 +16,6 @@ import { Empty, Loaded } from "../ui/states.tsx";
 import { Table } from "../ui/table.tsx";
 import { Badge, LinkOnce, When } from "../ui/text.tsx";
 
-const PAGE_ITEMS = 200;
-const PLATFORM = "platform";
-
 type Open =
   | { readonly what: "create" }
   | { readonly what: "suspend"; readonly tenant: Tenant }
@@ -26,15 +24,7 @@ type Open =
 /** The register of tenants, for the platform's owners. */
 export function TenantsPage(): ReactNode {
   const [open, setOpen] = useState<Open>();
-  const tenants = usePages<Tenant, string>({
-    key: ["tenants"],
-    pageItems: PAGE_ITEMS,
-    load: async (after) => {
-      const query = after === undefined ? {} : { after };
-      return (await answer(api.GET("/v1/tenants", { params: { query } }))).items;
-    },
-    placeOf: ({ id }) => id,
-  });
+  const tenants = useTenants();
   const create = (
     <Button kind="primary" onClick={() => setOpen({ what: "create" })}>
       Create tenant

@@ -14,7 +14,7 @@ interface Section {
 }
 
 /** The tenant of the people who run the installation. */
-const PLATFORM = "platform";
+export const PLATFORM = "platform";
 
 /** Whether somebody is of the platform. Decides what is offered; what is allowed is the API's word. */
 export function isOfPlatform({ tenant }: Session): boolean {
@@ -32,7 +32,8 @@ export function navigationFor(session: Session): readonly Section[] {
   if (!isAdministrator(session)) return [{ title: "You", pages: [overview, sessions] }];
   const settings: PageLink = { address: "/settings", name: "Settings check", icon: "settings" };
   const tenants: PageLink = { address: "/tenants", name: "Tenants", icon: "tenants" };
-  const installation = session.role === "owner" ? [tenants, settings] : [settings];
+  const gateway: PageLink = { address: "/gateway", name: "Gateway", icon: "gateway" };
+  const installation = session.role === "owner" ? [tenants, gateway, settings] : [gateway, settings];
   return [
     {
       title: "Watch",

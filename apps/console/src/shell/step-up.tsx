@@ -6,6 +6,7 @@ import { Dialog } from "../ui/dialog.tsx";
 import { CodeField, textOf } from "../ui/field.tsx";
 import { Form } from "../ui/form.tsx";
 import { type Guarded, GuardedProvider } from "../ui/guarded.ts";
+import { exchangeSession } from "./session.ts";
 
 interface Waiting {
   resolve(): void;
@@ -35,7 +36,8 @@ export function StepUp({ children }: { readonly children: ReactNode }): ReactNod
     waiting.current = undefined;
   };
   const send = async (form: FormData): Promise<void> => {
-    await answer(api.POST("/v1/session/step-up", { body: { code: textOf(form, "code") } }));
+    const body = { code: textOf(form, "code") };
+    await exchangeSession(() => answer(api.POST("/v1/session/step-up", { body })));
     await queries.invalidateQueries({ queryKey: ["session"] });
     close((one) => one.resolve());
   };
@@ -46,7 +48,7 @@ export function StepUp({ children }: { readonly children: ReactNode }): ReactNod
       {open ? (
         <Dialog title="Confirm that it is you" onClose={cancel}>
           <Form submit="Confirm" onSend={send} onCancel={cancel}>
-            <p className="prose">This act needs a second factor given within the last 15 minutes.</p>
+            <p className="prose">This act needs a second factor given just now.</p>
             <CodeField />
           </Form>
         </Dialog>

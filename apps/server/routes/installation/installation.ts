@@ -10,8 +10,16 @@ import type { PostgresDatabase } from "ringwall/adapters/postgres";
 import type { Principal } from "ringwall/application/access";
 import { type Clock, RingwallError, statement } from "ringwall/core";
 import type { SequencerStatus } from "ringwall/monitoring/audit";
+import type { GatewayConfig } from "ringwall/network";
 import type { Live } from "./layers.ts";
 import { type Finding, settingsCheck } from "./settings-check.ts";
+
+/** The gateway as it was started beside this server. */
+export interface GatewayFacts {
+  readonly settings: GatewayConfig;
+  /** Undefined when no gateway runs here. */
+  readonly port: number | undefined;
+}
 
 /** The installation, for the routes that show it. */
 export interface Installation {
@@ -21,6 +29,7 @@ export interface Installation {
   readonly auditKey: KeyObject;
   readonly keyId: string;
   readonly sequencer: () => SequencerStatus;
+  readonly gateway: GatewayFacts;
   /** Looks at the database. A database that does not answer is an answer, not an error. */
   live(person: Principal): Promise<Live>;
   /** Holds the configuration against the machine. */
@@ -34,6 +43,7 @@ export interface InstallationParts {
   readonly clock: Clock;
   readonly auditKey: KeyObject;
   readonly sequencer: () => SequencerStatus;
+  readonly gateway: GatewayFacts;
   readonly nodeVersion: string;
   readonly dataDir: string;
   /** This process's user, where there is such a thing. */
@@ -61,7 +71,7 @@ const LOOK = statement<Seen>(
 );
 
 export function describeInstallation(parts: InstallationParts): Installation {
-  const { auditKey, config, database, sequencer } = parts;
+  const { auditKey, config, database, gateway, sequencer } = parts;
   const look = async (person: Principal): Promise<Seen | undefined> => {
     try {
       const [seen] = await database.once(person.tenant, person, LOOK, []);
@@ -80,6 +90,7 @@ export function describeInstallation(parts: InstallationParts): Installation {
       .digest("hex")
       .slice(0, KEY_ID_DIGITS),
     sequencer,
+    gateway,
     async live(person) {
       const seen = await look(person);
       return {

@@ -123,6 +123,8 @@ describe("an erasure of a tenant", () => {
     expect(items(listed.json)).toMatchObject([
       { certificate: done.field("certificate"), reason: "the contract ended" },
     ]);
+    const shown = await stage.ask("GET", "/v1/erasures?tenant=delta-bank", { token: root.token });
+    expect(items(shown.json)).toMatchObject([{ certificate: done.field("certificate") }]);
     const keys = await stage.operator("GET", "/v1/keys?tenant=delta-bank");
     expect(items(keys.json).find(({ purpose }) => purpose === "data")).toMatchObject({ min_version: null });
     const rotated = await stage.operator("POST", "/v1/key-rotations", {
@@ -143,4 +145,12 @@ test("a person is erased by their tenant's administrators alone", async () => {
   const done = await stage.ask("POST", "/v1/person-erasures", { token: owner.token, body });
   expect(done.status).toBe(201);
   expect(JSON.parse(done.field("certificate"))).toMatchObject({ subject: "person", name: viewer.id });
+  const certificate = done.field("certificate");
+  const own = await stage.ask("GET", "/v1/erasures?tenant=alpha-bank", { token: owner.token });
+  expect(items(own.json)).toMatchObject([{ certificate }]);
+  // Whom a tenant erased is the tenant's to know, not the platform's people's and not another tenant's.
+  const platforms = await stage.ask("GET", "/v1/erasures?tenant=alpha-bank", { token: root.token });
+  expect([platforms.status, platforms.json]).toEqual([200, { items: [] }]);
+  const other = await stage.ask("GET", "/v1/erasures?tenant=delta-bank", { token: owner.token });
+  expect([other.status, other.code]).toEqual([404, "resource.not_found"]);
 });
