@@ -1,47 +1,23 @@
-import { copyFileSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { Client } from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { postgresDatabase } from "../../src/adapters/postgres/index.ts";
 import { silentLogger, systemClock, tenantId } from "../../src/core/index.ts";
 import { openInstallation } from "../../src/installation.ts";
 import { createRingwall } from "../../src/ringwall.ts";
-import { freePort, opensslMissing } from "../../src/testing/index.ts";
+import { opensslMissing } from "../../src/testing/index.ts";
 import { enrolAdministrator } from "./administrator.ts";
-import { type OwnPostgres, ownPostgres, type Running, ringwall, start } from "./own-postgres.ts";
+import { at, query, run, type Side, side } from "./own-installation.ts";
+import { type Running, ringwall, start } from "./own-postgres.ts";
 
 // An installation on somebody's own PostgreSQL is backed up, then a tenant of it is erased; a second PostgreSQL, which has
 // never seen it, gets the backup. Erased stays erased, because the ledger is not part of what was put back.
 
 const missing = opensslMissing();
 
-/** One installation: a PostgreSQL of its own, a folder, a configuration and a data directory in it. */
-interface Side {
-  readonly own: OwnPostgres;
-  readonly data: string;
-  readonly port: number;
-}
-
 let first: Side;
 let second: Side;
 let running: Running | undefined;
-
-async function side(): Promise<Side> {
-  const own = await ownPostgres();
-  const config = {
-    mode: "development",
-    database: {
-      kind: "postgres",
-      host: "localhost",
-      port: own.postgres.port,
-      caFile: own.authority.caFile,
-      migratePassword: `file:${join(own.folder, "secrets", "ringwall_migrate.password")}`,
-    },
-  };
-  mkdirSync(join(own.folder, "secrets"), { mode: 0o700 });
-  writeFileSync(join(own.folder, "ringwall.config.json"), JSON.stringify(config), { mode: 0o600 });
-  return { own, data: join(own.folder, "data"), port: await freePort() };
-}
 
 beforeAll(async () => {
   if (missing !== undefined) return;
@@ -56,15 +32,6 @@ afterAll(async () => {
   await first.own.stop();
 }, 60_000);
 
-const at = ({ own }: Side, name: string): string => join(own.folder, name);
-
-/** A command of an installation's own. */
-async function run(of: Side, line: string, answers: readonly string[] = []): Promise<string> {
-  const { code, said } = await ringwall(of.own.folder, [...line.split(" "), "--data", of.data], answers);
-  expect([line, code, said]).toEqual([line, 0, said]);
-  return said;
-}
-
 async function serve(of: Side): Promise<void> {
   const words = ["--data", of.data, "--no-example", "--port", String(of.port)];
   running = await start(of.own.folder, [...words, "--bootstrap-file", at(of, "bootstrap.link")]);
@@ -73,26 +40,6 @@ async function serve(of: Side): Promise<void> {
 async function stop(): Promise<void> {
   await running?.stop();
   running = undefined;
-}
-
-async function query(of: Side, text: string): Promise<readonly Record<string, unknown>[]> {
-  const ssl = { ca: readFileSync(of.own.authority.caFile, "utf8") };
-  const password = of.own.postgres.superuserPassword().open();
-  const place = {
-    host: "localhost",
-    port: of.own.postgres.port,
-    user: "postgres",
-    database: "ringwall",
-    password,
-    ssl,
-  };
-  const client = new Client(place);
-  await client.connect();
-  try {
-    return (await client.query<Record<string, unknown>>(text)).rows;
-  } finally {
-    await client.end();
-  }
 }
 
 /** A tenant's secret as its application reads it, or the code of why not. */

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Target } from "ringwall/adapters/postgres";
-import { checkNeverUsed, importContents } from "ringwall/migrations";
+import { checkNeverUsed, importContents, MIGRATIONS } from "ringwall/migrations";
 import { z } from "zod";
 import type { Context, Input } from "../../command.ts";
 import { CommandFailed } from "../../command.ts";
@@ -39,6 +39,7 @@ export async function restoreBackup(input: Input, context: Context, file: string
   const { machine } = context;
   const path = resolve(machine.cwd, file);
   const manifest = checkBackup(path);
+  requireThisVersion(manifest);
   const root = dataDirectory(input.text("data"), machine);
   if (existsSync(root) && readdirSync(root).length > 0) {
     throw new CommandFailed(`the data directory ${root} is not empty`, { wayOut: "Name a new one: --data DIR" });
@@ -66,6 +67,18 @@ export async function restoreBackup(input: Input, context: Context, file: string
   const facts = { data: root, made_at: manifest.made_at, rows };
   if (ledger === undefined) context.stderr(NO_LEDGER);
   showRow(input, context, facts, `restored ${root} as of ${manifest.made_at}: ${rows} rows; sessions and links ended`);
+}
+
+/** Asked first of all: a database that this version has set up is of no use to the version that made the backup. */
+function requireThisVersion({ contents }: Manifest): void {
+  const [theirs, ours] = [contents.migrations, MIGRATIONS.map(({ name }) => name)];
+  if (JSON.stringify(theirs) === JSON.stringify(ours)) return;
+  throw new CommandFailed(
+    `the backup is of a schema with ${theirs.length} migrations, and this version has ${ours.length}`,
+    {
+      wayOut: "Restore with the version that made it, then migrate to the newer one.",
+    },
+  );
 }
 
 /** Read before anything is made, so that a mistyped name leaves nothing behind. */
