@@ -115,8 +115,20 @@ async function requireSuperuser(tx: Transaction<unknown>): Promise<void> {
   throw new RingwallError("config.invalid", { message: "a copy of all contents needs a superuser of PostgreSQL" });
 }
 
+/**
+ * Asked before anything is set up: setting up gives roles the passwords of the copy, which whoever uses the database has
+ * not.
+ * @param db - As superuser, in the database that is to be filled.
+ * @throws RingwallError `database.schema_mismatch` when somebody has used it.
+ */
+export async function checkNeverUsed(db: Kysely<unknown>): Promise<void> {
+  const { rows } = await sql<{ there: boolean }>`
+    select to_regclass('ringwall.audit_entry') is not null as there`.execute(db);
+  if (rows[0]?.there === true) await requireUnused(db);
+}
+
 /** Whoever restores over a database that is in use destroys it. */
-async function requireUnused(tx: Transaction<unknown>): Promise<void> {
+async function requireUnused(tx: Kysely<unknown>): Promise<void> {
   const { rows } = await sql<{ used: boolean }>`
     select exists (select from ringwall.user_account) or exists (select from ringwall.audit_entry) as used`.execute(tx);
   if (rows[0]?.used === false) return;

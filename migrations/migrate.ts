@@ -181,7 +181,7 @@ function comparePrefix(applied: readonly string[], migrations: readonly Migratio
   if (differs !== -1) {
     throw mismatch(
       `the schema has the migration ${applied[differs]}, which this version does not know; ` +
-        "use the version of Ringwall that made it, or a later one",
+        "use the version of Ringwall that made it, or a later one; to go back, restore the backup from before",
     );
   }
   return migrations.slice(applied.length);

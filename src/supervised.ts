@@ -79,8 +79,12 @@ export async function readRuntime(
   uid: number | undefined,
 ): Promise<{ runtime: Runtime; config: RingwallConfig }> {
   const runtime = { ...parseConfig(Runtime, await readJson(path)), uid };
-  const config = parseConfig(RingwallConfig, await readJson(runtime.configFile));
-  return { runtime, config };
+  return { runtime, config: await readRuntimeConfig(runtime.configFile) };
+}
+
+/** @throws RingwallError `config.invalid`, naming the file or the field */
+export async function readRuntimeConfig(configFile: string): Promise<RingwallConfig> {
+  return parseConfig(RingwallConfig, await readJson(configFile));
 }
 
 /** @throws RingwallError `config.invalid`, naming the file. A parser's message quotes what it read, and is not passed on. */

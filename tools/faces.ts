@@ -17,7 +17,7 @@ export interface Face {
 export function facesOf(files: readonly string[]): readonly Face[] {
   return files.flatMap((source): Face[] => {
     if (source === "src/ringwall.ts") return [{ subpath: ".", source }];
-    const alone = /^src\/(pipeline|supervised)\.ts$/.exec(source);
+    const alone = /^src\/(pipeline|supervised|installation)\.ts$/.exec(source);
     if (alone !== null) return [{ subpath: `./${alone[1]}`, source }];
     if (source === "migrations/index.ts") return [{ subpath: "./migrations", source }];
     // A layer, or one folder below it. Deeper folders are insides of a module and have doors for their neighbours only.

@@ -11,7 +11,7 @@ const LEAN = "^bench/tax/lean/database\\.ts$";
 const FACES = [
   "^src/(core|perimeter|network|assurance|testing)/index\\.ts$",
   "^src/(application|data|monitoring|assurance|adapters)/[^/]+/index\\.ts$",
-  "^src/(ringwall|pipeline|supervised)\\.ts$",
+  "^src/(ringwall|pipeline|supervised|installation)\\.ts$",
   MIGRATIONS,
 ];
 

@@ -47,8 +47,9 @@ const auditActions: ReferencePage = {
     const nouns = Map.groupBy(AUDIT_ACTIONS, (action) => action.split(".")[0] ?? "");
     const rows = [...nouns].map(([noun, actions]) => [noun, actions.map((action) => `\`${action}\``).join(", ")]);
     const about =
-      "Every action that an audit record may carry, as `noun.verb_past`. Beside it stand an outcome (`success`, " +
-      "`failure`, `denied`, `error`), the tenant, the actor and the targets.";
+      "Every action that an audit record may carry, as `noun.verb_past`; a host application's own begin with `app.` " +
+      "beside them. With it stand an outcome (`success`, `failure`, `denied`, `error`), the tenant, the actor and the " +
+      "targets.";
     return page("Audit actions", about, ["about", "actions"], rows);
   },
 };

@@ -173,7 +173,7 @@ function refusal(answer: Answer, json: unknown, target: Target): CommandFailed {
 
 /** Where the code says more about the way out than the status does. */
 const WAYS_OUT: Readonly<Record<string, string>> = {
-  "access.step_up_required": `Sign in again ("ringwall sign-in"): a second factor counts for 15 minutes here.`,
+  "access.step_up_required": `Give a code ("ringwall step-up"): a second factor counts for 15 minutes here, and for 5 when erasing.`,
   "identity.sign_in_failed": "Check tenant, e-mail address, password and code; each code is good once.",
   "identity.attempts_exhausted": "Wait 15 minutes, then sign in again.",
   "identity.password_unacceptable":

@@ -9,7 +9,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Answer, type RouteDefinition, route } from "ringwall/adapters/fastify";
-import { isMissingFile } from "ringwall/adapters/files";
 import { parseConfig, randomToken } from "ringwall/core";
 import { z } from "zod";
 
@@ -46,7 +45,7 @@ function readCurrent(dist: string): string | undefined {
   try {
     return parseConfig(Current, JSON.parse(readFileSync(join(dist, "current.json"), "utf8"))).build;
   } catch (error) {
-    if (isMissingFile(error)) return undefined;
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
     throw error;
   }
 }

@@ -65,6 +65,12 @@ export const AUDIT_ACTIONS = [
 /** One of `AUDIT_ACTIONS`. */
 export type AuditAction = (typeof AUDIT_ACTIONS)[number];
 
+/**
+ * An action of a host application's own, as `app.noun_verbed`: apart from ours by its first word, so that neither is ever
+ * taken for the other. A constant in the application's code; at most 40 of a-z and `_` after the dot.
+ */
+export type ApplicationAction = `app.${string}`;
+
 /** `denied` is a refusal by a rule; `failure` the caller's mistake; `error` ours. */
 export type AuditOutcome = "success" | "failure" | "denied" | "error";
 
@@ -80,7 +86,7 @@ export interface AuditContext {
  * everything personal belongs into `personal`, of which the leaf holds only a keyed commitment.
  */
 export interface AuditEvent {
-  readonly action: AuditAction;
+  readonly action: AuditAction | ApplicationAction;
   readonly outcome: AuditOutcome;
   readonly tenant: TenantId;
   readonly actor: Actor;

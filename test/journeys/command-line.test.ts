@@ -139,6 +139,96 @@ test("the machine's operator lists and ends sessions and reads an audit, all of 
   expect(seen.all).toContain("audit.read  success  system:audit.read");
 });
 
+test("an owner changes a role, shuts a colleague out and lets them in again, each after a fresh code", async () => {
+  const remote = `--url ${url()} --credential ada.key`;
+  const people = async (): Promise<{ id: string; email: string; role: string; status: string }[]> =>
+    JSON.parse((await ringwall(`users list --json ${remote}`)).out[0] ?? "");
+  const bo = (await people()).find(({ email }) => email.startsWith("bo@"))?.id ?? "";
+  expect((await ringwall(`sessions show ${remote}`)).all).toContain("owner of northbank");
+
+  await stage.advance(16 * 60_000);
+  const stale = await ringwall(`users set-role ${bo} editor ${remote}`);
+  expect([stale.code, stale.all]).toEqual([
+    1,
+    expect.stringMatching(/access\.step_up_required[\s\S]*ringwall step-up/),
+  ]);
+  const before = readFileSync(at("ada.key"), "utf8");
+  expect((await ringwall(`step-up ${remote}`, [() => nextCode("ada.totp")])).all).toContain("signed in until");
+  expect(readFileSync(at("ada.key"), "utf8")).not.toBe(before);
+
+  const dry = await ringwall(`users set-role ${bo} editor --dry-run ${remote}`);
+  expect(dry.out).toEqual(["would make bo@northbank.example editor (viewer now)"]);
+  const changed = await ringwall(`users set-role ${bo} editor --json ${remote}`);
+  expect(JSON.parse(changed.out[0] ?? "")).toMatchObject({ from: "viewer", role: "editor" });
+  const other = await ringwall(`users disable ${bo} ${remote}`, ["ada@northbank.example"]);
+  expect([other.code, other.all]).toEqual([1, expect.stringContaining("nothing was done")]);
+  expect((await ringwall(`users disable ${bo} --dry-run ${remote}`)).all).toContain(
+    "would shut out bo@northbank.example",
+  );
+  expect((await people()).find(({ id }) => id === bo)).toMatchObject({ role: "editor", status: "active" });
+  expect((await ringwall(`users disable ${bo} ${remote}`, ["bo@northbank.example"])).code).toBe(0);
+  expect((await people()).find(({ id }) => id === bo)).toMatchObject({ status: "disabled" });
+  expect((await ringwall(`users enable ${bo} ${remote}`)).code).toBe(0);
+
+  const recovery = `recoveries issue ${bo} --kind password --link-file bo.txt ${remote}`;
+  expect((await ringwall(recovery)).code).toBe(0);
+  const redeem = `recoveries redeem --link-file bo.txt --url ${url()} --credential bo.key`;
+  const back = await ringwall(redeem, ["another tide knot 52 ember"]);
+  expect([back.code, back.all]).toEqual([0, expect.stringContaining("signed in until")]);
+  const ofBo = `--url ${url()} --credential bo.key`;
+  expect((await ringwall(`sessions revoke-all --user ${bo} --dry-run ${remote}`)).out).toEqual([
+    "would end 1 sessions",
+  ]);
+  expect((await ringwall(`sessions revoke-all --user ${bo} ${remote}`)).code).toBe(0);
+  expect((await ringwall(`sessions show ${ofBo}`)).all).toContain("identity.sign_in_required");
+});
+
+test("somebody sets up another second factor, and the old one is worth nothing", async () => {
+  const remote = `--url ${url()} --credential ada.key`;
+  const blind = await ringwall(`factor enrol ${remote}`);
+  expect([blind.code, blind.all]).toEqual([2, expect.stringContaining("--factor-file")]);
+  const enrolled = await ringwall(`factor enrol --factor-file new.totp ${remote}`, [
+    PASSWORD,
+    () => nextCode("new.totp"),
+  ]);
+  expect([enrolled.code, enrolled.all]).toEqual([0, expect.stringContaining("signed in until")]);
+  const old = () => nextCode("ada.totp");
+  const refused = await ringwall(`step-up ${remote}`, [old, old, () => nextCode("new.totp")]);
+  expect([refused.code, refused.all]).toEqual([0, expect.stringContaining("That code was not accepted")]);
+});
+
+test("erasing asks for the name of what is erased, and a dry run touches nothing", async () => {
+  const remote = `--url ${url()} --credential ada.key`;
+  const people = JSON.parse((await ringwall(`users list --json ${remote}`)).out[0] ?? "") as {
+    id: string;
+    email: string;
+  }[];
+  const bo = people.find(({ email }) => email.startsWith("bo@"))?.id ?? "";
+  expect((await ringwall(`erasures person ${bo} --dry-run ${remote}`)).all).toContain("would destroy the keys of bo@");
+  expect((await ringwall(`erasures person ${bo} ${remote}`)).code).toBe(2);
+  const wrong = await ringwall(`erasures person ${bo} --reason asked ${remote}`, ["bo"]);
+  expect([wrong.code, wrong.all]).toEqual([1, expect.stringContaining("nothing was done")]);
+  const row = await ringwall(`erasures row shop.none 4711 --reason asked ${remote}`, ["4711"]);
+  expect([row.code, row.all]).toEqual([1, expect.stringContaining("resource.not_found")]);
+  expect(JSON.parse((await ringwall(`erasures list --json ${remote}`)).out[0] ?? "")).toEqual([]);
+  const erase = `erasures person ${bo} --reason asked --certificate-file bo.json ${remote}`;
+  expect((await ringwall(erase, ["bo@northbank.example"])).all).toContain("are destroyed; certificate");
+  expect((await ringwall(`erasures list ${remote}`)).all).toContain(bo);
+});
+
+test("a tenant is suspended by its name typed, and resumed", async () => {
+  const local = `--data ${folder}`;
+  expect((await ringwall(`tenants suspend northbank --dry-run ${local}`)).all).toContain("would suspend northbank");
+  const wrong = await ringwall(`tenants suspend northbank ${local}`, ["southbank"]);
+  expect([wrong.code, wrong.all]).toEqual([1, expect.stringContaining("nothing was done")]);
+  expect((await ringwall(`sessions show --url ${url()} --credential ada.key`)).code).toBe(0);
+  expect((await ringwall(`tenants suspend northbank ${local}`, ["northbank"])).code).toBe(0);
+  expect((await ringwall(`sessions show --url ${url()} --credential ada.key`)).code).toBe(1);
+  expect((await ringwall(`tenants suspend nobank ${local}`)).all).toContain("there is no tenant nobank");
+  expect((await ringwall(`tenants resume northbank ${local}`)).code).toBe(0);
+  expect((await ringwall(`sessions show --url ${url()} --credential ada.key`)).code).toBe(0);
+});
+
 test("a secret is stored from a file and rotated only where that is set up", async () => {
   writeFileSync(at("value"), "a mail password\n", { mode: 0o600 });
   const stored = await ringwall(`secrets set bank/mail-password --file value --data ${folder}`);

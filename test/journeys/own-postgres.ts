@@ -53,15 +53,16 @@ export async function ownPostgres(): Promise<OwnPostgres> {
   };
 }
 
-/** One command line as a process of its own. */
+/** One command line as a process of its own, of this version unless another one is named. */
 export async function ringwall(
   cwd: string,
   words: readonly string[],
   answers: readonly string[] = [],
+  cli: string = CLI,
 ): Promise<{ readonly code: number | null; readonly said: string }> {
   const { execPath, env } = process;
   const { PATH = "", HOME = "" } = env;
-  const child = spawn(execPath, ["--conditions=source", CLI, ...words], { cwd, env: { PATH, HOME } });
+  const child = spawn(execPath, ["--conditions=source", cli, ...words], { cwd, env: { PATH, HOME } });
   child.stdin.end(answers.map((answer) => `${answer}\n`).join(""));
   const [out, err] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "exit")]);
   return { code: child.exitCode, said: out + err };
@@ -75,10 +76,10 @@ export interface Running {
 }
 
 /** Runs `ringwall start` until it says that it runs. @throws Error with what it said when it ends instead. */
-export async function start(cwd: string, words: readonly string[]): Promise<Running> {
+export async function start(cwd: string, words: readonly string[], cli: string = CLI): Promise<Running> {
   const { execPath, env } = process;
   const { PATH = "", HOME = "" } = env;
-  const child = spawn(execPath, ["--conditions=source", CLI, "start", ...words], {
+  const child = spawn(execPath, ["--conditions=source", cli, "start", ...words], {
     cwd,
     stdio: ["ignore", "pipe", "pipe"],
     env: { PATH, HOME },

@@ -41,7 +41,7 @@ function cases(commands: readonly Command[]): string {
 // At most two words name a command; the longest name among the typed words decides.
 function bashScript(commands: readonly Command[]): string {
   return `_ringwall() {
-  local words="" one="\${COMP_WORDS[1]}" two="\${COMP_WORDS[1]} \${COMP_WORDS[2]}" place=""
+  local words="" one="\${COMP_WORDS[1]:-}" two="\${COMP_WORDS[1]:-} \${COMP_WORDS[2]:-}" place=""
   [ "$COMP_CWORD" -ge 2 ] && place="$one"
   if [ "$COMP_CWORD" -ge 3 ]; then case "$two" in *" -"*) ;; *) place="$two" ;; esac; fi
   case "$place" in

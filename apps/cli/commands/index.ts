@@ -14,6 +14,10 @@ import { completion } from "./completion.ts";
 import { doctor } from "./doctor/index.ts";
 import { signIn } from "./entrance/sign-in.ts";
 import { signOut } from "./entrance/sign-out.ts";
+import { erasePerson, eraseRow } from "./erasures/erase.ts";
+import { listErasures } from "./erasures/list.ts";
+import { enrolFactor } from "./factor/enrol.ts";
+import { stepUp } from "./factor/step-up.ts";
 import { adoptColumn } from "./fields/adopt.ts";
 import { showLeakage } from "./fields/leakage.ts";
 import { retagTableCommand } from "./fields/retag.ts";
@@ -26,16 +30,24 @@ import { shredTenant } from "./keys/shred.ts";
 import { keysStatus } from "./keys/status.ts";
 import { verifyCertificate } from "./keys/verify-certificate.ts";
 import { migrateCommand } from "./migrate.ts";
+import { issueRecovery } from "./recoveries/issue.ts";
+import { redeemRecovery } from "./recoveries/redeem.ts";
 import { listSecrets } from "./secrets/list.ts";
 import { rotateSecret } from "./secrets/rotate.ts";
 import { setSecret } from "./secrets/set.ts";
 import { listSessions } from "./sessions/list.ts";
 import { revokeSession } from "./sessions/revoke.ts";
+import { revokeSessions } from "./sessions/revoke-all.ts";
+import { showSession } from "./sessions/show.ts";
 import { start } from "./start/index.ts";
 import { createTenant } from "./tenants/create.ts";
 import { listTenants } from "./tenants/list.ts";
+import { resumeTenant, suspendTenant } from "./tenants/suspend.ts";
 import { devCertificate } from "./tls/dev-cert.ts";
+import { disableUser, enableUser } from "./users/disable.ts";
 import { inviteUser } from "./users/invite.ts";
+import { listUsers } from "./users/list.ts";
+import { setRole } from "./users/set-role.ts";
 import { version } from "./version.ts";
 
 export const commands: readonly Command[] = [
@@ -49,12 +61,24 @@ export const commands: readonly Command[] = [
   enrolAdministrator,
   signIn,
   signOut,
+  stepUp,
+  enrolFactor,
   listTenants,
   createTenant,
+  suspendTenant,
+  resumeTenant,
+  listUsers,
   inviteUser,
+  setRole,
+  disableUser,
+  enableUser,
   acceptInvitation,
+  issueRecovery,
+  redeemRecovery,
+  showSession,
   listSessions,
   revokeSession,
+  revokeSessions,
   listSecrets,
   setSecret,
   rotateSecret,
@@ -67,6 +91,9 @@ export const commands: readonly Command[] = [
   shredTenant,
   verifyCertificate,
   replayErasures,
+  listErasures,
+  eraseRow,
+  erasePerson,
   devCertificate,
   verifyAuditLog,
   tailAudit,

@@ -11,4 +11,4 @@ export { fileHeadStore } from "./audit-heads.ts";
 export { createAuditKeyFile, readAuditKeyFile } from "./audit-key.ts";
 export { fileErasureLedger } from "./erasure-ledger.ts";
 export { openMasterKeyFile } from "./master-key.ts";
-export { isMissingFile, readPrivateFile, writePrivateFile } from "./private-file.ts";
+export { readPrivateFile, writePrivateFile } from "./private-file.ts";

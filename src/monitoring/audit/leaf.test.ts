@@ -4,6 +4,7 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
   type Actor,
+  AssertionFailed,
   AUDIT_ACTIONS,
   type AuditEvent,
   isoTime,
@@ -61,6 +62,14 @@ function build(of: AuditEvent, id = uuidv7(NOW_MS)) {
 }
 
 describe("a leaf", () => {
+  test("of an application's own action has the form of every action, and no other form is written", () => {
+    const of = { outcome: "success", tenant: TENANT, actor: { type: "anonymous", tenant: TENANT } } as const;
+    expect(build({ ...of, action: "app.ticket_written" }).leaf).toContain('"action":"app.ticket_written"');
+    for (const action of ["app.", "app.Ticket", "app.a.b", 'app.a"', `app.${"a".repeat(41)}`] as const) {
+      expect(() => build({ ...of, action })).toThrow(AssertionFailed);
+    }
+  });
+
   test("is canonical JSON, whatever the event holds", () => {
     fc.assert(
       fc.property(event, (of) => {

@@ -10,6 +10,9 @@ export const ENTRY_BYTES_MAX = 65_535;
 // An attacker chooses the user agent; a longer one must not make the act fail for its size. Real ones stay below 400.
 const USER_AGENT_MAX = 1_000;
 
+/** An application's own actions; ours are a list that types hold. */
+const APPLICATION_ACTION = /^app\.[a-z_]{1,40}$/;
+
 const KEY_BYTES = 32;
 const DETAIL_VERSION = 1;
 const DETAIL_HEADER = 1 + KEY_BYTES;
@@ -49,6 +52,7 @@ export interface Aggregate {
  * @throws RingwallError `request.too_large` above `ENTRY_BYTES_MAX`.
  */
 export function buildEntry(event: AuditEvent, eventId: string, time: string, aggregate?: Aggregate): Entry {
+  if (event.action.startsWith("app.")) assert(APPLICATION_ACTION.test(event.action), "an action has its form");
   const values = personalJson(event);
   const sealable = values === undefined ? undefined : commitTo(values);
   const detail = sealable?.detail;

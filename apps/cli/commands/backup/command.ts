@@ -46,15 +46,20 @@ export const restore: Command = {
   about:
     "Checks every byte of the file first. The data directory must not exist, and a database of your own must be new. " +
     "Everybody has to sign in again, and links have to be made anew: what was ended or used after the backup must not " +
-    "come back. What was erased after it does, so erase it again.",
+    "come back. What was erased after it is erased again by the first start, when --erasures names the erasure ledger of " +
+    "the installation that was backed up, as it is now.",
   positionals: [{ name: "FILE", summary: "What ringwall backup wrote" }],
   options: {
     ...DATABASE_OPTIONS,
+    erasures: { value: "FILE", summary: "The erasure ledger as it is now, not as of the backup" },
     with: { value: "FILE", summary: "Module of the host application's own migrations" },
     json: { summary: "Print JSON, for programs" },
   },
   examples: [
-    ["ringwall restore /backup/ringwall-2026-11-24.tar --data /var/lib/ringwall", "then: ringwall start"],
+    [
+      "ringwall restore /backup/ringwall-2026-11-24.tar --data /var/lib/ringwall --erasures /safe/erasures.jsonl",
+      "then: ringwall start",
+    ],
     [
       "ringwall restore ringwall.tar --data ./data --config ./ringwall.config.json --admin-password admin.password",
       "into a new database on a PostgreSQL of your own",

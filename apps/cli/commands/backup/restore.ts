@@ -1,13 +1,14 @@
-import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { importContents } from "ringwall/migrations";
+import type { Target } from "ringwall/adapters/postgres";
+import { checkNeverUsed, importContents, MIGRATIONS } from "ringwall/migrations";
 import { z } from "zod";
 import type { Context, Input } from "../../command.ts";
 import { CommandFailed } from "../../command.ts";
 import { checkTrustedFile } from "../../config-file.ts";
 import { type DataPaths, dataDirectory, prepareDataDirectory } from "../../data-directory.ts";
-import { PRIVATE_MODE } from "../../private-file.ts";
+import { errorCode, PRIVATE_MODE } from "../../private-file.ts";
 import { showRow } from "../answer.ts";
 import { usesEmbeddedDatabase } from "../database-target.ts";
 import { findInstallation } from "../local-target.ts";
@@ -20,8 +21,14 @@ import { checkBackup, FILES, type Manifest, TABLES } from "./manifest.ts";
 import { superuserTarget } from "./source.ts";
 
 const BANK_MIGRATIONS = fileURLToPath(new URL("../../../../examples/bank/migrations/index.ts", import.meta.url));
+const MAINTENANCE_DATABASE = "postgres";
 const EXAMPLE_SCHEMA = "bank";
 const DIRECTORY_MODE = 0o700;
+/** Where the server looks for the ledger unless the configuration names another place. */
+const LEDGER = join("erasures", "erasures.jsonl");
+const NO_LEDGER =
+  `No --erasures: what was erased after the backup is back, unless data.erasure.ledgerFile names the ledger or ` +
+  `it is copied to ${LEDGER} before the first start.`;
 /** What a backup may put into a data directory. */
 const FILE_PATTERN = /^(?:(?:secrets|audit-heads)\/[A-Za-z0-9][A-Za-z0-9._-]{0,80}|ringwall\.config\.json)$/;
 
@@ -32,15 +39,20 @@ export async function restoreBackup(input: Input, context: Context, file: string
   const { machine } = context;
   const path = resolve(machine.cwd, file);
   const manifest = checkBackup(path);
+  requireThisVersion(manifest);
   const root = dataDirectory(input.text("data"), machine);
   if (existsSync(root) && readdirSync(root).length > 0) {
     throw new CommandFailed(`the data directory ${root} is not empty`, { wayOut: "Name a new one: --data DIR" });
   }
+  const ledger = readLedger(input, context);
   const paths = prepareDataDirectory(root, machine.uid);
   const release = claimDataDirectory(paths.run, machine.pid);
   try {
     writeFiles(path, paths);
+    if (ledger !== undefined) writeLedger(paths, ledger);
     const { config } = await findInstallation(input, machine);
+    // It says where the old database is; whoever names another file means another one.
+    if (config.path !== paths.config) rmSync(paths.config, { force: true });
     const load = usesEmbeddedDatabase(config) ? loadEmbedded : loadExternal;
     await load(input, context, { path, paths, manifest });
     forgetNewPasswords(paths, manifest);
@@ -53,7 +65,38 @@ export async function restoreBackup(input: Input, context: Context, file: string
   }
   const rows = manifest.contents.tables.reduce((sum, table) => sum + table.rows, 0);
   const facts = { data: root, made_at: manifest.made_at, rows };
+  if (ledger === undefined) context.stderr(NO_LEDGER);
   showRow(input, context, facts, `restored ${root} as of ${manifest.made_at}: ${rows} rows; sessions and links ended`);
+}
+
+/** Asked first of all: a database that this version has set up is of no use to the version that made the backup. */
+function requireThisVersion({ contents }: Manifest): void {
+  const [theirs, ours] = [contents.migrations, MIGRATIONS.map(({ name }) => name)];
+  if (JSON.stringify(theirs) === JSON.stringify(ours)) return;
+  throw new CommandFailed(
+    `the backup is of a schema with ${theirs.length} migrations, and this version has ${ours.length}`,
+    {
+      wayOut: "Restore with the version that made it, then migrate to the newer one.",
+    },
+  );
+}
+
+/** Read before anything is made, so that a mistyped name leaves nothing behind. */
+function readLedger(input: Input, { machine }: Context): Buffer | undefined {
+  const named = input.text("erasures");
+  if (named === undefined) return undefined;
+  const path = resolve(machine.cwd, named);
+  try {
+    return readFileSync(path);
+  } catch (cause) {
+    throw new CommandFailed(`${path} cannot be read (${errorCode(cause)})`, { cause });
+  }
+}
+
+function writeLedger({ root }: DataPaths, ledger: Buffer): void {
+  const path = join(root, LEDGER);
+  mkdirSync(dirname(path), { recursive: true, mode: DIRECTORY_MODE });
+  writeFileSync(path, ledger, { flag: "wx", mode: PRIVATE_MODE });
 }
 
 function writeFiles(path: string, { root }: DataPaths): void {
@@ -105,11 +148,23 @@ async function loadExternal(input: Input, context: Context, loading: Loading): P
   const { machine } = context;
   const installation = await findInstallation(input, machine);
   const target = await superuserTarget(input, machine, installation);
-  const [client] = loading.manifest.contents.clients;
+  if (await isThere(target)) await asOwner(target, checkNeverUsed);
   const passwordFile = resolve(machine.cwd, input.text("admin-password") ?? "");
-  const setup = { user: target.user, passwordFile, client: client?.role };
-  await migrateLocally(input, context, { module: modulePath(input, context), setup });
+  const setup = (client?: string) => ({ user: target.user, passwordFile, client });
+  // Every application's role has to be there before its own tables are granted to it.
+  for (const { role } of loading.manifest.contents.clients) {
+    await migrateLocally(input, context, { module: undefined, setup: setup(role) });
+  }
+  await migrateLocally(input, context, { module: modulePath(input, context), setup: setup() });
   await asOwner(target, (db) => importInto(db, loading));
+}
+
+async function isThere(target: Target): Promise<boolean> {
+  return await asOwner({ ...target, database: MAINTENANCE_DATABASE }, async (db) => {
+    const databases = db.withTables<{ pg_database: { datname: string } }>().selectFrom("pg_database");
+    const found = await databases.select("datname").where("datname", "=", target.database).execute();
+    return found.length > 0;
+  });
 }
 
 function modulePath(input: Input, { machine }: Context): string | undefined {

@@ -89,13 +89,28 @@ export async function completeSignIn(
 ): Promise<void> {
   const step = readAnswer(Step, first);
   const done = step.next === "done" ? step : await giveFactor(input, context, client, step);
+  keepDone(input, context, done, destination);
+}
+
+type Done = Extract<z.output<typeof Step>, { next: "done" }>;
+
+/** Writes the credential of a session that a server's answer opened, and says until when it lives. */
+export function keepSession(input: Input, context: Context, answer: unknown, destination: string): void {
+  const step = readAnswer(Step, answer);
+  if (step.next !== "done") throw oneMoreStep();
+  keepDone(input, context, step, destination);
+}
+
+function keepDone(input: Input, context: Context, done: Done, destination: string): void {
   writePrivateFile(destination, `${done.token}\n`);
   const { expires_at, session } = done;
   const facts = { session, expires_at, credential_file: destination };
   showRow(input, context, facts, `signed in until ${expires_at}; the credential is in ${destination}`);
 }
 
-type Done = Extract<z.output<typeof Step>, { next: "done" }>;
+function oneMoreStep(): CommandFailed {
+  return new CommandFailed("the server asks for one more step, which this command does not know");
+}
 
 async function giveFactor(
   input: Input,
@@ -113,12 +128,18 @@ async function giveFactor(
     );
   }
   const path = next === "enrol" ? "/v1/sign-in/enrolment/confirm" : "/v1/sign-in/code";
+  const answer = await askCode(context, async (code) => await client.request("POST", path, { login, code }));
+  const given = readAnswer(Step, answer);
+  if (given.next !== "done") throw oneMoreStep();
+  return given;
+}
+
+/** Asks for a code until one is accepted, three times at most, and returns what the server answered to it. */
+export async function askCode(context: Context, give: (code: string) => Promise<unknown>): Promise<unknown> {
   for (let tries = 1; ; tries += 1) {
     const code = (await context.ask("Code of your authenticator: ")).replaceAll(" ", "");
     try {
-      const answer = readAnswer(Step, await client.request("POST", path, { login, code }));
-      if (answer.next === "done") return answer;
-      throw new CommandFailed("the server asks for one more step, which this command does not know");
+      return await give(code);
     } catch (error) {
       const isWrong = error instanceof CommandFailed && error.code === "identity.sign_in_failed";
       if (!isWrong || tries === CODE_TRIES) throw error;
@@ -127,7 +148,8 @@ async function giveFactor(
   }
 }
 
-function deliverFactor(input: Input, context: Context, { secret, uri }: z.output<typeof Enrolment>): void {
+/** Shows a new second factor on the terminal, or writes it into the file that was named. */
+export function deliverFactor(input: Input, context: Context, { secret, uri }: z.output<typeof Enrolment>): void {
   const file = input.text("factor-file");
   if (file !== undefined) {
     const path = resolve(context.machine.cwd, file);

@@ -3,8 +3,7 @@ import type { Command } from "../../command.ts";
 import { CONNECTION_OPTIONS, EXIT, JSON_OPTION, UsageError } from "../../command.ts";
 import { namedTenant, readAnswer } from "../answer.ts";
 import { deliverLink, LINK_FILE_OPTION, Link, linkDestination } from "../link.ts";
-
-const ROLES = ["viewer", "editor", "admin", "owner"] as const;
+import { ROLES } from "./people.ts";
 
 export const inviteUser: Command = {
   name: "users invite",
