@@ -27,7 +27,7 @@ export { subkeyOf } from "./derive.ts";
 export { BOX_OVERHEAD_BYTES, box, decryptFailed, unbox } from "./envelope.ts";
 export { type MasterKey, newMasterText, parseMasterText, softwareMaster } from "./master.ts";
 export { mintRowKey, openRowKey, ROW_KEY_BYTES, type RowKey, type RowPlace, rowKeyVersion } from "./row-key.ts";
-export { databaseKeyStore, KEY_KEEPER, type KeyStore, type WrappedKey } from "./store.ts";
+export { databaseKeyStore, KEY_KEEPER, type KeyChanges, type KeyStore, type WrappedKey } from "./store.ts";
 export {
   type KeyPlace,
   type KeyPurpose,
@@ -39,4 +39,5 @@ export {
 } from "./tenant-key.ts";
 export { createKeys, type Keys, type KeysOptions, recordedMasterId } from "./tree.ts";
 export { cacheKey, type Kept, WarmCache } from "./warm-cache.ts";
+export type { Every } from "./watched-bus.ts";
 export { WRAPS_ROTATE } from "./wrap-budget.ts";
