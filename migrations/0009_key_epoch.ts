@@ -3,7 +3,8 @@ import type { Migration } from "./migration.ts";
 import { definerFunction, wall } from "./wall.ts";
 
 /**
- * What every process asks once a second: whose keys changed since it last asked. And the account of an erased person.
+ * What every process asks once a second: whose keys changed since it last asked. The account of an erased person, and
+ * how far rewrapping is.
  *
  * A notification can be lost; this table cannot. It is written by triggers in the transaction of the change itself.
  */
@@ -12,6 +13,7 @@ export const migration: Migration = {
   async up(db) {
     await epoch(db);
     await eraseAccount(db);
+    await progress(db);
   },
 };
 
@@ -107,4 +109,16 @@ async function eraseAccount(db: Kysely<unknown>): Promise<void> {
       return changed;
     end $$`.execute(db);
   await definerFunction(db, "account_erase(text)", ["ringwall_worker"]);
+}
+
+/** Sums over all tenants, for a metric: no tenant is named. */
+async function progress(db: Kysely<unknown>): Promise<void> {
+  await sql`
+    create function ringwall.key_job_progress()
+    returns table (work text, jobs bigint, done bigint, total bigint)
+    language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+      select j.work, count(*), sum(j.done)::bigint, sum(j.total)::bigint from ringwall.key_job j
+       where j.state <> 'done' group by j.work
+    $$`.execute(db);
+  await definerFunction(db, "key_job_progress()", ["ringwall_worker"]);
 }

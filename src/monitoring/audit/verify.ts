@@ -1,5 +1,6 @@
-import type { TenantId } from "../../core/index.ts";
+import { RingwallError, type TenantId } from "../../core/index.ts";
 import { chainOn, emptyChain, type HeadVerifier, parseHead, type SignedHead } from "./heads.ts";
+import { ErasedDetails, isErased } from "./erased.ts";
 import { type Leaf, openDetail, parseLeaf } from "./leaf.ts";
 
 /** An entry as it was found. Nothing of it is believed. */
@@ -36,6 +37,7 @@ export type ProblemKind =
   | "unsigned_tail"
   | "detail_missing"
   | "detail_mismatch"
+  | "detail_wiped"
   | "copy_damaged";
 
 /** The first thing that does not hold, and where. */
@@ -56,6 +58,8 @@ export interface ChainReport {
   /** The largest size that a copy outside the database covers. */
   readonly copied: number;
   readonly end: ChainPoint;
+  /** Details that are gone because a person or the tenant was erased, as the log itself says. */
+  readonly erased: number;
   /** The first thing that is wrong. */
   readonly problem: Problem | undefined;
 }
@@ -76,6 +80,8 @@ export interface ChainInput {
   readonly verifier: HeadVerifier;
   /** Opens the sealed detail of an entry, where the caller holds the keys. */
   readonly open?: (eventId: string, sealed: Buffer) => Buffer | Promise<Buffer>;
+  /** What was found before `from`: an erasure stands later in the chain than what it emptied. */
+  readonly details?: ErasedDetails;
 }
 
 /**
@@ -106,9 +112,11 @@ class ChainWalk {
   readonly #outside: HeadCursor;
   #end: ChainPoint;
   #signed: ChainPoint;
+  readonly #details: ErasedDetails;
   #copied = 0;
 
   constructor(input: ChainInput, start: ChainPoint) {
+    this.#details = input.details ?? new ErasedDetails();
     this.#input = input;
     this.#inside = new HeadCursor(input.inside, start.size);
     this.#outside = new HeadCursor(input.outside, start.size);
@@ -132,6 +140,7 @@ class ChainWalk {
       return { kind: "rewritten", position, message: `entry #${position} is not what was chained` };
     }
     this.#end = { size: position, hash };
+    this.#details.read(leaf);
     return (await this.#heads()) ?? (await this.#detail(leaf, entry));
   }
 
@@ -202,15 +211,22 @@ class ChainWalk {
         message: `entry #${position} and its leaf disagree on having a detail`,
       };
     }
-    if (leaf.commitment === undefined || entry.detail === null || this.#input.open === undefined) return undefined;
-    let opened: Buffer | undefined;
+    if (leaf.commitment === undefined || entry.detail === null) return undefined;
+    if (isErased(entry.detail)) {
+      this.#details.wiped(leaf, position);
+      return undefined;
+    }
+    if (this.#input.open === undefined) return undefined;
+    let opened: Buffer;
     try {
       opened = await this.#input.open(entry.eventId, entry.detail);
-    } catch {
-      // Which step of opening failed is the key layer's to log; here it is not what was committed to.
-      opened = undefined;
+    } catch (error) {
+      if (!isUnopened(error)) throw error;
+      // Which step of opening failed is the key layer's to log. Of an erased tenant it is what was wanted.
+      this.#details.unopened(leaf, position);
+      return undefined;
     }
-    if (opened !== undefined && openDetail(opened, leaf.commitment) !== undefined) return undefined;
+    if (openDetail(opened, leaf.commitment) !== undefined) return undefined;
     return {
       kind: "detail_mismatch",
       position,
@@ -230,6 +246,10 @@ class ChainWalk {
     if (head !== undefined && !head.hash.equals(hash)) {
       return { kind: "head_differs", position: size, message: `the database's head is not that of entry #${size}` };
     }
+    const gone = this.#details.wipedByNobody();
+    if (gone !== undefined) return { kind: "detail_wiped", ...gone };
+    const unopened = this.#details.unopenedByNobody();
+    if (unopened !== undefined) return { kind: "detail_mismatch", ...unopened };
     if (this.#signed.size < size) {
       const first = this.#signed.size + 1;
       return { kind: "unsigned_tail", position: first, message: `no signature covers entries #${first} to #${size}` };
@@ -238,12 +258,18 @@ class ChainWalk {
   }
 
   report(problem: Problem | undefined): ChainReport {
-    return { verified: this.#end.size, signed: this.#signed, copied: this.#copied, end: this.#end, problem };
+    const { count: erased } = this.#details;
+    return { verified: this.#end.size, signed: this.#signed, copied: this.#copied, end: this.#end, erased, problem };
   }
 
   async close(): Promise<void> {
     await Promise.all([this.#inside.close(), this.#outside.close()]);
   }
+}
+
+/** Anything else is trouble of the opener's own, and no verdict on the entry. */
+function isUnopened(error: unknown): boolean {
+  return error instanceof RingwallError && error.code === "keys.decrypt_failed";
 }
 
 /** Steps through signed heads beside the entries. */
