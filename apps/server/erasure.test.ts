@@ -76,7 +76,9 @@ describe("a person who was erased", () => {
     expect(account).toEqual({ email: pseudonym, name: "Erased", status: "disabled" });
     expect(await placesOf(ADDRESS)).toEqual([]);
     for (const table of ["totp_factor", "login_transaction"]) {
-      expect(await stage.data.owner.query(`select 1 from ringwall.${table} where user_id = $1::uuid`, [ann.id])).toEqual([]);
+      expect(
+        await stage.data.owner.query(`select 1 from ringwall.${table} where user_id = $1::uuid`, [ann.id]),
+      ).toEqual([]);
     }
     const sessions = await stage.data.owner.query(
       "select 1 from ringwall.session where user_id = $1::uuid and (revoked_at is null or address_prefix is not null or user_agent is not null)",
@@ -110,7 +112,10 @@ describe("a person who was erased", () => {
   });
 
   test("can be erased by the worker alone, and in its own tenant alone", async () => {
-    const erase = statement<{ changed: string }>("attack.account", "select ringwall.account_erase($1)::text as changed");
+    const erase = statement<{ changed: string }>(
+      "attack.account",
+      "select ringwall.account_erase($1)::text as changed",
+    );
     for (const database of [stage.data.database, stage.data.client]) {
       await expect(database.once(tenant, AUDITOR, erase, [owner.id])).rejects.toThrow();
     }

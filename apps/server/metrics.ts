@@ -185,11 +185,17 @@ function keyGauges(register: Registry, { keys }: MetricSources): (nowMs: number)
   const gauge = <Label extends string = never>(name: string, help: string, labelNames: readonly Label[] = []) =>
     new Gauge({ name: `ringwall_${name}`, help, labelNames: [...labelNames], registers: [register] });
   const ofKey = ["class", "purpose"] as const;
-  const oldest = gauge("key_oldest_age_seconds", "Age of the oldest key in use; on the node that looks after them.", ofKey);
+  const oldest = gauge(
+    "key_oldest_age_seconds",
+    "Age of the oldest key in use; on the node that looks after them.",
+    ofKey,
+  );
   const overdue = gauge("keys_overdue", "Keys older than their period and the grace after it.", ofKey);
   const jobs = gauge("key_rewrap_jobs", "Rewrapping jobs that are open.", ["work"]);
   const done = gauge("key_rewrap_done", "Keys or rows that open jobs have wrapped anew.", ["work"]);
-  const total = gauge("key_rewrap_total", "Keys or rows that open jobs have to wrap anew, those done included.", ["work"]);
+  const total = gauge("key_rewrap_total", "Keys or rows that open jobs have to wrap anew, those done included.", [
+    "work",
+  ]);
   const known = gauge("keys_known", "1 when rewrapping could be asked about last time.");
   let askedMs = Number.NEGATIVE_INFINITY;
   return async (nowMs) => {

@@ -190,7 +190,8 @@ class LedgeredErasures implements Erasures {
         facts: { erasure: id, approver },
       });
       const done = await destroy(tx, order, line);
-      if (!isNew && done.destroyed.length + done.rows + done.details + (done.accounts ?? 0) === 0) throw new NothingToDo();
+      if (!isNew && done.destroyed.length + done.rows + done.details + (done.accounts ?? 0) === 0)
+        throw new NothingToDo();
       const certificate = signer.certificate({ ...fieldsOf(order), erased_at: isoTime(clock()), ...done });
       await tx.run(CERTIFY, [id, certificate]);
       tellNodes(tx, order);

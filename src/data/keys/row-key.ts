@@ -112,6 +112,11 @@ export function rowKeyVersion(record: Buffer): number {
   return record.readUInt32BE(2);
 }
 
+/** True for the 98 zero bytes that an erasure leaves in a row. */
+export function isErasedRowKey(record: Buffer): boolean {
+  return record.length === ROW_KEY_BYTES && record.every((byte) => byte === 0);
+}
+
 /** @throws RingwallError `keys.decrypt_failed` for another tenant, table, row or key, and for changed bytes. */
 export function openRowKey(kek: TenantKey, place: RowPlace, record: Buffer): RowKey {
   if (rowKeyVersion(record) !== kek.version) throw decryptFailed();

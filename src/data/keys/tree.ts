@@ -9,6 +9,7 @@ import {
   type TenantId,
 } from "../../core/index.ts";
 import { decryptFailed } from "./envelope.ts";
+import { JobKey } from "./job-key.ts";
 import type { MasterKey } from "./master.ts";
 import { Masters } from "./masters.ts";
 import { type RowPlace, rewrapRowKey, rowKeyVersion } from "./row-key.ts";
@@ -51,6 +52,8 @@ export interface Keys {
   rewrap(key: WrappedKey): Promise<WrappedKey>;
   /** A row key's record under the newest version of the tenant's data key, checked by opening it; not stored. */
   rewrapRow(tenant: TenantId, place: RowPlace, record: Buffer): Buffer | Promise<Buffer>;
+  /** Runs a background job with a key of its own, in memory alone, that is wiped when the job ends. */
+  forJob<Result>(tenant: TenantId, job: string, work: (key: JobKey) => Promise<Result>): Promise<Result>;
   /**
    * Called after keys were let go of: changed, erased or too old. What hangs on one that is not kept any more is let
    * go of as well. Returns what ends it.
@@ -225,6 +228,15 @@ class KeyTree implements Keys {
     const to = this.current(tenant, "data");
     if (from instanceof TenantKey && to instanceof TenantKey) return rewrapRowKey(from, to, place, record);
     return Promise.all([from, to]).then(([opens, seals]) => rewrapRowKey(opens, seals, place, record));
+  }
+
+  async forJob<Result>(tenant: TenantId, job: string, work: (key: JobKey) => Promise<Result>): Promise<Result> {
+    const key = new JobKey(tenant, job);
+    try {
+      return await work(key);
+    } finally {
+      key.end();
+    }
   }
 
   close(): void {

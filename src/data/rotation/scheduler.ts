@@ -3,7 +3,15 @@ import { KEY_KEEPER, type KeyPurpose } from "../keys/index.ts";
 import { allJobs, type KeyJob, type RotationParts } from "./jobs.ts";
 import { rewrapMasterKeys } from "./master-keys.ts";
 import { openRowsJob, rewrapRows, SETTLE_MS } from "./rows.ts";
-import { isDue, isMasterOverdue, type KeyAge, type KeyAgeMetric, keyAgeMetrics, keyAges, masterSinceMs } from "./schedule.ts";
+import {
+  isDue,
+  isMasterOverdue,
+  type KeyAge,
+  type KeyAgeMetric,
+  keyAgeMetrics,
+  keyAges,
+  masterSinceMs,
+} from "./schedule.ts";
 import { CLAIM, LIST_ALL_KEYS } from "./statements.ts";
 
 /** One node works; another takes over when it was not heard of for so long. */

@@ -1,6 +1,15 @@
 import { generateKeyPairSync } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import { type Actor, type AuditEvent, isoTime, RingwallError, type SessionId, tenantId, type UserId, uuidv7 } from "../../core/index.ts";
+import {
+  type Actor,
+  type AuditEvent,
+  isoTime,
+  RingwallError,
+  type SessionId,
+  tenantId,
+  type UserId,
+  uuidv7,
+} from "../../core/index.ts";
 import { chainOn, emptyChain, formatHead, HeadVerifier, headSigner, signHead } from "./heads.ts";
 import { buildEntry } from "./leaf.ts";
 import { type ChainInput, type FoundEntry, verifyChain } from "./verify.ts";

@@ -63,7 +63,9 @@ export class ErasedDetails {
 
   /** After the last entry: the first detail that is gone and that nothing in the chain explains. */
   wipedByNobody(): Unexplained | undefined {
-    const places = [...this.#wiped].filter(([person]) => person === undefined || !this.#persons.has(person)).map(([, position]) => position);
+    const places = [...this.#wiped]
+      .filter(([person]) => person === undefined || !this.#persons.has(person))
+      .map(([, position]) => position);
     if (places.length === 0) return undefined;
     const position = Math.min(...places);
     return { position, message: `the detail of entry #${position} was emptied, and no erasure in the log says so` };

@@ -3,7 +3,14 @@ import { ErasedDetails } from "./erased.ts";
 import { formatHead, type HeadVerifier, parseHead } from "./heads.ts";
 import type { DetailSealer, HeadStore } from "./ports.ts";
 import type { AuditSource, StoredHead } from "./source.ts";
-import { type ChainPoint, type ChainReport, type FoundHead, type Problem, type ProblemKind, verifyChain } from "./verify.ts";
+import {
+  type ChainPoint,
+  type ChainReport,
+  type FoundHead,
+  type Problem,
+  type ProblemKind,
+  verifyChain,
+} from "./verify.ts";
 
 /** What is verified, and against which copies and keys. */
 export interface VerifyOptions {

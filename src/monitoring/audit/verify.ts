@@ -1,6 +1,6 @@
 import { RingwallError, type TenantId } from "../../core/index.ts";
-import { chainOn, emptyChain, type HeadVerifier, parseHead, type SignedHead } from "./heads.ts";
 import { ErasedDetails, isErased } from "./erased.ts";
+import { chainOn, emptyChain, type HeadVerifier, parseHead, type SignedHead } from "./heads.ts";
 import { type Leaf, openDetail, parseLeaf } from "./leaf.ts";
 
 /** An entry as it was found. Nothing of it is believed. */
