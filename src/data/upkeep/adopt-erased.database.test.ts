@@ -14,11 +14,10 @@ afterEach(async () => {
 const rowsOf = async (tenant: string) =>
   await stage.db.owner.query<{
     client_id: string;
-    ssn: string | null;
     row_key: Buffer | null;
     ssn_sealed: Buffer | null;
     ssn_sealed_eq: Buffer | null;
-  }>("select client_id, ssn, row_key, ssn_sealed, ssn_sealed_eq from shop.client where tenant_id = $1", [tenant]);
+  }>("select client_id, row_key, ssn_sealed, ssn_sealed_eq from shop.client where tenant_id = $1", [tenant]);
 const versionsOf = async (tenant: string): Promise<ReadonlySet<number | undefined>> =>
   new Set((await rowsOf(tenant)).map(({ row_key: record }) => record?.readUInt32BE(2)));
 /** What an erasure does to a row. */
@@ -99,8 +98,11 @@ test("rows that were erased stay erased through adoption, tagging and undoing, a
   expect(await retagTable(owner(), REQUEST.table)).toBeGreaterThanOrEqual(0);
   expect((await undoAdoption(owner(), REQUEST)).step).toBe("cut");
   expect((await undoAdoption(owner(), REQUEST)).step).toBe("prepared");
-  const back = await rowsOf(north);
+  const back = await stage.db.owner.query<{ client_id: string; ssn: string }>(
+    "select client_id, ssn from shop.client where tenant_id = $1",
+    [north],
+  );
   // The column may not be NULL, so what is left of an erased row is an empty text; the others are whole again.
   expect(back.find(({ client_id: id }) => id === "c7")?.ssn).toBe("");
-  expect(back.filter(({ ssn }) => ssn?.startsWith("100-00-") === true)).toHaveLength(19);
+  expect(back.filter(({ ssn }) => ssn.startsWith("100-00-"))).toHaveLength(19);
 });

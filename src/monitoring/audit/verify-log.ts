@@ -1,11 +1,11 @@
 import { RingwallError, type TenantId } from "../../core/index.ts";
-import { ErasedDetails } from "./erased.ts";
 import { formatHead, type HeadVerifier, parseHead } from "./heads.ts";
 import type { DetailSealer, HeadStore } from "./ports.ts";
 import type { AuditSource, StoredHead } from "./source.ts";
 import {
   type ChainPoint,
   type ChainReport,
+  ErasedDetails,
   type FoundHead,
   type Problem,
   type ProblemKind,
