@@ -8,6 +8,7 @@ import { migration as audit } from "./0005_audit.ts";
 import { migration as input } from "./0006_input.ts";
 import { migration as applications } from "./0007_application_migrations.ts";
 import { migration as rotation } from "./0008_key_rotation.ts";
+import { migration as epoch } from "./0009_key_epoch.ts";
 import type { Migration } from "./migration.ts";
 
 /** In order. A file that is not listed here does not run. */
@@ -20,6 +21,7 @@ export const MIGRATIONS: readonly Migration[] = [
   input,
   applications,
   rotation,
+  epoch,
 ];
 
 const LOCK = 7_400_002;

@@ -9,7 +9,10 @@ import { createErasures, type Erasures, erasureSigner } from "ringwall/data/eras
 import {
   createKeyAdministration,
   createKeyScheduler,
+  jobProgress,
   type KeyAdministration,
+  type KeyAgeMetric,
+  type KeyProgress,
   type KeyScheduler,
   type RotationParts,
 } from "ringwall/data/rotation";
@@ -20,11 +23,19 @@ const ROUND_MS = 30_000;
 const ROWS_PER_SECOND = 2_000;
 const CONNECTIONS_MAX = 6;
 
+/** How old keys are and how far rewrapping is; no tenant is named. */
+export interface KeyNumbers {
+  readonly ages: readonly KeyAgeMetric[];
+  readonly progress: readonly KeyProgress[];
+}
+
 /** Looks after the keys while the server runs. */
 export interface KeyCare {
   readonly administration: KeyAdministration;
   readonly erasures: Erasures;
   readonly scheduler: KeyScheduler;
+  /** For a metrics endpoint; ages are empty on a node that does not hold the lease. */
+  numbers(): Promise<KeyNumbers>;
   stop(): Promise<void>;
 }
 
@@ -106,6 +117,7 @@ export function runKeyCare(parts: {
     administration,
     erasures,
     scheduler,
+    numbers: async () => ({ ages: scheduler.metrics(), progress: await jobProgress(worker) }),
     async stop() {
       ending.abort(new Error("the server ends"));
       await running;

@@ -86,6 +86,7 @@ async function start(runtimeFile: string): Promise<() => Promise<void>> {
     connections: () => ringwall.database.connections(),
     sequencer: () => sequencer.status(),
     secrets: () => ringwall.secrets.list({ actor: SECRETS_WATCHER }),
+    keys: () => keyCare.numbers(),
     certificateExpiresMs: () => tls?.expiresMs,
     draining: () => draining,
   });

@@ -91,6 +91,23 @@ describe("the numbers of a server", () => {
     expect(all.get("process_resident_memory_bytes")).toBeGreaterThan(1_000_000);
   });
 
+  test("say how old keys are and how far rewrapping is, by class and work and never by tenant", async () => {
+    // Ages are looked at once an hour; peppers were made after the first look.
+    await stage.advance(2 * 3_600_000);
+    await stage.keyCare.scheduler.tick();
+    const all = await samples();
+    expect(all.get("ringwall_keys_known")).toBe(1);
+    expect(all.get('ringwall_keys_overdue{class="service",purpose="session-pepper"}')).toBe(0);
+    expect(all.get('ringwall_key_oldest_age_seconds{class="master",purpose="master"}')).toBeGreaterThanOrEqual(0);
+    for (const work of ["master", "rows"]) {
+      for (const number of ["jobs", "done", "total"]) {
+        expect(all.get(`ringwall_key_rewrap_${number}{work="${work}"}`)).toBeGreaterThanOrEqual(0);
+      }
+    }
+    const labels = [...all.keys()].filter((name) => name.startsWith("ringwall_key"));
+    for (const label of labels) expect(label).not.toContain("north-bank");
+  });
+
   test("are for this machine's operator alone", async () => {
     const refused = await stage.ask("GET", "/metrics");
     expect([refused.status, refused.code]).toEqual([404, "resource.not_found"]);

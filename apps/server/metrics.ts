@@ -3,6 +3,7 @@ import type { PoolState } from "ringwall/adapters/postgres";
 import type { Clock, Meter } from "ringwall/core";
 import type { SecretSummary } from "ringwall/data/secrets";
 import type { SequencerStatus } from "ringwall/monitoring/audit";
+import type { KeyNumbers } from "./key-care.ts";
 
 /** What is asked when somebody collects. */
 export interface MetricSources {
@@ -10,6 +11,8 @@ export interface MetricSources {
   readonly sequencer: () => SequencerStatus;
   /** Asked at most once a minute. */
   readonly secrets: () => Promise<readonly SecretSummary[]>;
+  /** Asked at most every 15 seconds. */
+  readonly keys: () => Promise<KeyNumbers>;
   /** When the listener's own certificate ends; undefined without one. */
   readonly certificateExpiresMs: () => number | undefined;
   readonly draining: () => boolean;
@@ -29,6 +32,8 @@ export interface Metrics {
 const DURATION_BUCKETS = [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 /** Ages change slowly, and each look is a statement. */
 const SECRETS_MS = 60_000;
+/** Rewrapping goes on while somebody watches it. */
+const KEYS_MS = 15_000;
 const STATES: readonly SequencerStatus["state"][] = ["active", "standby", "stopped"];
 
 /**
@@ -112,6 +117,7 @@ function gauges(register: Registry, sources: MetricSources): (nowMs: number) => 
   const ending = gauge("certificate_expires_seconds", "Until the listener's certificate ends; absent without one.");
   const draining = gauge("draining", "1 while the process ends.");
   const refreshSecrets = secretGauges(register, sources);
+  const refreshKeys = keyGauges(register, sources);
   return async (nowMs) => {
     const pool = sources.connections();
     connections.set({ state: "open" }, pool.open);
@@ -131,6 +137,7 @@ function gauges(register: Registry, sources: MetricSources): (nowMs: number) => 
     else ending.set((expiresMs - nowMs) / 1_000);
     draining.set(sources.draining() ? 1 : 0);
     await refreshSecrets(nowMs);
+    await refreshKeys(nowMs);
   };
 }
 
@@ -170,5 +177,49 @@ function secretGauges(register: Registry, { secrets }: MetricSources): (nowMs: n
     pending.set(found.filter(({ rotationPending }) => rotationPending).length);
     const sinceMs = found.reduce((least, { changedMs }) => Math.min(least, changedMs ?? nowMs), nowMs);
     oldest.set((nowMs - sinceMs) / 1_000);
+  };
+}
+
+/** By class, purpose and kind of work: lists of ours. Ages are there on the one node that looks after the keys. */
+function keyGauges(register: Registry, { keys }: MetricSources): (nowMs: number) => Promise<void> {
+  const gauge = <Label extends string = never>(name: string, help: string, labelNames: readonly Label[] = []) =>
+    new Gauge({ name: `ringwall_${name}`, help, labelNames: [...labelNames], registers: [register] });
+  const ofKey = ["class", "purpose"] as const;
+  const oldest = gauge(
+    "key_oldest_age_seconds",
+    "Age of the oldest key in use; on the node that looks after them.",
+    ofKey,
+  );
+  const overdue = gauge("keys_overdue", "Keys older than their period and the grace after it.", ofKey);
+  const jobs = gauge("key_rewrap_jobs", "Rewrapping jobs that are open.", ["work"]);
+  const done = gauge("key_rewrap_done", "Keys or rows that open jobs have wrapped anew.", ["work"]);
+  const total = gauge("key_rewrap_total", "Keys or rows that open jobs have to wrap anew, those done included.", [
+    "work",
+  ]);
+  const known = gauge("keys_known", "1 when rewrapping could be asked about last time.");
+  let askedMs = Number.NEGATIVE_INFINITY;
+  return async (nowMs) => {
+    if (nowMs - askedMs < KEYS_MS && nowMs >= askedMs) return;
+    let found: KeyNumbers;
+    try {
+      found = await keys();
+      askedMs = nowMs;
+      known.set(1);
+    } catch {
+      known.set(0);
+      return;
+    }
+    // Another node may look after the keys by now: what this one knew is not shown for ever.
+    oldest.reset();
+    overdue.reset();
+    for (const { class: keyClass, oldestSeconds, overdue: late, purpose } of found.ages) {
+      oldest.set({ class: keyClass, purpose }, oldestSeconds);
+      overdue.set({ class: keyClass, purpose }, late);
+    }
+    for (const { done: finished, jobs: open, total: all, work } of found.progress) {
+      jobs.set({ work }, open);
+      done.set({ work }, finished);
+      total.set({ work }, all);
+    }
   };
 }

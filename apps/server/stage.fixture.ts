@@ -18,7 +18,7 @@ import { createLogger } from "ringwall/perimeter";
 import { presentSigner, type TestDatabase, testDatabase } from "ringwall/testing";
 import { createApi } from "./api.ts";
 import { type Ask, asker } from "./http.fixture.ts";
-import { runKeyCare } from "./key-care.ts";
+import { type KeyCare, runKeyCare } from "./key-care.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import { allRoutes } from "./routes/index.ts";
 import { describeInstallation, type GatewayFacts, type Installation } from "./routes/installation/installation.ts";
@@ -74,7 +74,7 @@ export async function apiStage(options: StageOptions = {}) {
   const { auditKey, sequencer } = await openSequencer(data, folder, log);
   const keyCare = await openKeyCare(data, folder, { ringwall, log, clock });
   const state = { draining: false };
-  watchAll(metrics, { ringwall, sequencer, state });
+  watchAll(metrics, { ringwall, sequencer, keyCare, state });
   const { administration: keyAdministration, erasures } = keyCare;
   const rotators = (await options.rotators?.(data)) ?? new Map<string, Rotator>();
   const draining = (): boolean => state.draining;
@@ -100,6 +100,7 @@ export async function apiStage(options: StageOptions = {}) {
     lines,
     folder,
     keyCare,
+    auditKey,
     port: api.port,
     adminSocket,
     routes,
@@ -145,13 +146,14 @@ async function closeAll(parts: readonly Closing[], folder: string): Promise<void
 
 function watchAll(
   metrics: Metrics,
-  parts: { ringwall: Ringwall; sequencer: Sequencer; state: { readonly draining: boolean } },
+  parts: { ringwall: Ringwall; sequencer: Sequencer; keyCare: KeyCare; state: { readonly draining: boolean } },
 ): void {
   const { ringwall, sequencer, state } = parts;
   metrics.watch({
     connections: () => ringwall.database.connections(),
     sequencer: () => sequencer.status(),
     secrets: () => ringwall.secrets.list({ actor: { type: "system", capability: "secrets.read" } }),
+    keys: () => parts.keyCare.numbers(),
     certificateExpiresMs: () => undefined,
     draining: () => state.draining,
   });

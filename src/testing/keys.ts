@@ -1,4 +1,4 @@
-import { type Actor, type Bus, type Invalidation, randomBytes } from "../core/index.ts";
+import { type Actor, type Bus, type Invalidation, RingwallError, randomBytes, type TenantId } from "../core/index.ts";
 import { createKeys, type KeyStore, type Keys, softwareMaster, type WrappedKey } from "../data/keys/index.ts";
 
 /** A bus whose messages, gaps and outages a test sends itself. */
@@ -35,18 +35,37 @@ export interface MemoryKeyStore extends KeyStore {
   readonly reads: number;
   /** Everything stored, as an attacker with the database would see it. */
   readonly rows: WrappedKey[];
+  /** Every change, oldest first; a key that a test takes away by hand is one when it is put here. */
+  readonly changed: TenantId[];
+  /** The store cannot be asked what changed. */
+  blind: boolean;
+  /** The store cannot be read either. */
+  down: boolean;
 }
 
 export function memoryKeyStore(bus: TestBus): MemoryKeyStore {
   const rows: WrappedKey[] = [];
   const used = new Map<string, number>();
+  const changed: TenantId[] = [];
   let reads = 0;
   return {
+    changed,
+    blind: false,
+    down: false,
+    async changes(since) {
+      if (this.blind) throw new RingwallError("database.unavailable");
+      const news = since === undefined ? [] : changed.slice(Number(since));
+      return {
+        upto: String(changed.length),
+        changed: news.map((tenant, at) => ({ tenant, change: String(Number(since) + at) })),
+      };
+    },
     get reads() {
       return reads;
     },
     rows,
     async read(tenant, purpose) {
+      if (this.down) throw new RingwallError("database.unavailable");
       reads += 1;
       return rows
         .filter((row) => row.tenant === tenant && row.purpose === purpose)
@@ -58,6 +77,7 @@ export function memoryKeyStore(bus: TestBus): MemoryKeyStore {
       );
       if (known) return false;
       rows.push(key);
+      if (key.version > 1) changed.push(key.tenant);
       if (key.version > 1) bus.publish({ kind: "key", tenant: key.tenant, id: key.purpose });
       return true;
     },

@@ -37,6 +37,8 @@ const Certificate = z.strictObject({
   ),
   rows: z.int(),
   details: z.int(),
+  /** Rows of a person's account, sessions, factors and links that were emptied or deleted. */
+  accounts: z.int().optional(),
 });
 
 /** Somebody with the right to it wants something erased. Signed and kept outside the database before anything is. */

@@ -20,6 +20,7 @@ import { type ErasureCertificate, type ErasureOrder, type ErasureSigner, readSta
 import {
   AUDIT_VERSION,
   CERTIFY,
+  ERASE_ACCOUNT_OF,
   ERASE_DETAILS_OF,
   ERASE_ROW,
   ERASE_ROWS_OF,
@@ -189,7 +190,8 @@ class LedgeredErasures implements Erasures {
         facts: { erasure: id, approver },
       });
       const done = await destroy(tx, order, line);
-      if (!isNew && done.destroyed.length + done.rows + done.details === 0) throw new NothingToDo();
+      if (!isNew && done.destroyed.length + done.rows + done.details + (done.accounts ?? 0) === 0)
+        throw new NothingToDo();
       const certificate = signer.certificate({ ...fieldsOf(order), erased_at: isoTime(clock()), ...done });
       await tx.run(CERTIFY, [id, certificate]);
       tellNodes(tx, order);
@@ -248,7 +250,7 @@ class NothingToDo extends Error {
   override readonly name = "NothingToDo";
 }
 
-type Done = Pick<ErasureCertificate, "destroyed" | "rows" | "details">;
+type Done = Pick<ErasureCertificate, "destroyed" | "rows" | "details" | "accounts">;
 
 async function destroy(tx: Transaction, order: ErasureOrder, line: string): Promise<Done> {
   const { audit_version: auditVersion, id, name, place, subject } = order;
@@ -271,13 +273,16 @@ async function destroy(tx: Transaction, order: ErasureOrder, line: string): Prom
     rows += Number(erased?.changed ?? 0);
   }
   const [details] = await tx.run(ERASE_DETAILS_OF, [name]);
-  return { destroyed: [], rows, details: Number(details?.changed ?? 0) };
+  // Last: what names the person in clear goes when everything that is found by it is gone.
+  const [account] = await tx.run(ERASE_ACCOUNT_OF, [name]);
+  return { destroyed: [], rows, details: Number(details?.changed ?? 0), accounts: Number(account?.changed ?? 0) };
 }
 
 /** Every node forgets every key and secret: what was unwrapped a moment ago is gone with what wrapped it. */
-function tellNodes(tx: Transaction, { subject, tenant }: ErasureOrder): void {
+function tellNodes(tx: Transaction, { name, subject, tenant }: ErasureOrder): void {
   tx.invalidate({ kind: "epoch", tenant, id: "erasure" });
   if (subject === "tenant") tx.invalidate({ kind: "tenant", tenant, id: tenant });
+  if (subject === "person") tx.invalidate({ kind: "user", tenant, id: name });
 }
 
 function fieldsOf(order: ErasureOrder) {

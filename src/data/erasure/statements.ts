@@ -57,6 +57,11 @@ export const ERASE_ROWS_OF = statement<{ changed: string }>(
   "select ringwall.row_keys_erase_person($1, $2)::text as changed",
 );
 
+export const ERASE_ACCOUNT_OF = statement<{ changed: string }>(
+  "erasure.account_of",
+  "select ringwall.account_erase($1)::text as changed",
+);
+
 export const ERASE_DETAILS_OF = statement<{ changed: string }>(
   "erasure.details_of",
   "select ringwall.audit_erase_person($1)::text as changed",

@@ -58,7 +58,7 @@ export function createFields(options: {
   readonly recorder?: Recorder;
 }): Fields {
   const { keys } = options;
-  const rowKeys = new RowKeyCache(options.rowKeysMax ?? ROW_KEYS_MAX);
+  const rowKeys = new RowKeyCache(options.rowKeysMax ?? ROW_KEYS_MAX, keys);
   const locate = locator(options.recorder);
 
   /** Runs `use` with the row's key, at once when the tenant key is warm. `at` names the column that is being opened. */

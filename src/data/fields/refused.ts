@@ -1,5 +1,5 @@
 import { type AuditEvent, type Recorder, RingwallError, type SystemActor, type TenantId } from "../../core/index.ts";
-import { decryptFailed, ROW_KEY_BYTES, type RowPlace } from "../keys/index.ts";
+import { decryptFailed, isErasedRowKey, ROW_KEY_BYTES, type RowPlace } from "../keys/index.ts";
 import type { StoredRow } from "./row-key-cache.ts";
 
 // The version of the wrapping key in a record: see row-key.ts of the keys.
@@ -32,7 +32,7 @@ export interface Locator {
 export function locator(recorder: Recorder | undefined): Locator {
   const refuse = (error: unknown, tenant: TenantId, place: StoredRow, { column }: OpeningAt): never => {
     if (!(error instanceof RingwallError) || error.code !== "keys.decrypt_failed") throw error;
-    const found = refusal(tenant, place, column);
+    const found = refusal(tenant, place, column, error.detail["erased"] === true);
     recorder?.note(auditEvent(found));
     throw decryptFailed({ ...found });
   };
@@ -52,27 +52,30 @@ export function locator(recorder: Recorder | undefined): Locator {
   };
 }
 
-/** Where opening failed, for the log and the audit: which tenant, row and column, and never the reason. */
+/** Where opening failed, for the log and the audit: which tenant, row, column and key, and whether it was erased; no other reason. */
 interface RefusedPlace extends RowPlace {
   readonly tenant: TenantId;
   readonly column: string;
   /** The version of the tenant's key that the record names; 0 when it is no record. */
   readonly keyVersion: number;
+  /** The row's key or the tenant's was destroyed on purpose: nothing that anybody has to look into. */
+  readonly erased: boolean;
 }
 
-function refusal(tenant: TenantId, place: StoredRow, column: string): RefusedPlace {
+function refusal(tenant: TenantId, place: StoredRow, column: string, tenantErased: boolean): RefusedPlace {
   const keyVersion = place.rowKey.length === ROW_KEY_BYTES ? place.rowKey.readUInt32BE(KEY_VERSION_AT) : 0;
-  return { tenant, table: place.table, row: place.row, column, keyVersion };
+  const erased = tenantErased || isErasedRowKey(place.rowKey);
+  return { tenant, table: place.table, row: place.row, column, keyVersion, erased };
 }
 
-function auditEvent({ tenant, table, row, column, keyVersion }: RefusedPlace): AuditEvent {
+function auditEvent({ tenant, table, row, column, keyVersion, erased }: RefusedPlace): AuditEvent {
   return {
     action: "field.refused",
     outcome: "error",
     tenant,
     actor: OPENER,
     targets: [{ type: short(table), id: short(row) }],
-    facts: { column: short(column), keyVersion },
+    facts: { column: short(column), keyVersion, erased },
   };
 }
 

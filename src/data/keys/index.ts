@@ -25,9 +25,18 @@
 export { DataConfig, type MasterKeyConfig } from "./config.ts";
 export { subkeyOf } from "./derive.ts";
 export { BOX_OVERHEAD_BYTES, box, decryptFailed, unbox } from "./envelope.ts";
+export type { JobKey } from "./job-key.ts";
 export { type MasterKey, newMasterText, parseMasterText, softwareMaster } from "./master.ts";
-export { mintRowKey, openRowKey, ROW_KEY_BYTES, type RowKey, type RowPlace, rowKeyVersion } from "./row-key.ts";
-export { databaseKeyStore, KEY_KEEPER, type KeyStore, type WrappedKey } from "./store.ts";
+export {
+  isErasedRowKey,
+  mintRowKey,
+  openRowKey,
+  ROW_KEY_BYTES,
+  type RowKey,
+  type RowPlace,
+  rowKeyVersion,
+} from "./row-key.ts";
+export { databaseKeyStore, KEY_KEEPER, type KeyChanges, type KeyStore, type WrappedKey } from "./store.ts";
 export {
   type KeyPlace,
   type KeyPurpose,
@@ -39,4 +48,5 @@ export {
 } from "./tenant-key.ts";
 export { createKeys, type Keys, type KeysOptions, recordedMasterId } from "./tree.ts";
 export { cacheKey, type Kept, WarmCache } from "./warm-cache.ts";
+export type { Every } from "./watched-bus.ts";
 export { WRAPS_ROTATE } from "./wrap-budget.ts";

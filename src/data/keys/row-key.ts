@@ -28,8 +28,8 @@ export interface RowPlace {
   readonly row: string;
 }
 
-// A row with more sealed columns than this is not one we know how to be fast for; PostgreSQL allows 1,600.
-const COLUMNS_MAX = 256;
+/** Of more than these the keys are derived at each use: what a cached row key takes in memory is bounded. */
+const COLUMNS_KEPT_MAX = 32;
 
 /** The key of one column of one row, and the associated data of its fields. */
 export interface ColumnKey {
@@ -61,10 +61,9 @@ export class RowKey implements RowPlace {
   column(column: string, bind: (rowKey: RowKey, column: string) => Buffer): ColumnKey {
     const known = this.#columns.get(column);
     if (known !== undefined) return known;
-    assert(this.#columns.size < COLUMNS_MAX, "a row has a bounded number of sealed columns");
     const key = subkeyOf(this.#key, "rw/field/v1", this.table, column);
     const derived = { key, associated: bind(this, column) };
-    this.#columns.set(column, derived);
+    if (this.#columns.size < COLUMNS_KEPT_MAX) this.#columns.set(column, derived);
     return derived;
   }
 }
@@ -111,6 +110,11 @@ function wrap(kek: TenantKey, place: RowPlace, bytes: Buffer): Buffer {
 export function rowKeyVersion(record: Buffer): number {
   if (record.length !== ROW_KEY_BYTES || record[0] !== VERSION || record[1] !== SUITE) throw decryptFailed();
   return record.readUInt32BE(2);
+}
+
+/** True for the 98 zero bytes that an erasure leaves in a row. */
+export function isErasedRowKey(record: Buffer): boolean {
+  return record.length === ROW_KEY_BYTES && record.every((byte) => byte === 0);
 }
 
 /** @throws RingwallError `keys.decrypt_failed` for another tenant, table, row or key, and for changed bytes. */

@@ -2,6 +2,7 @@ import {
   type Actor,
   assert,
   type Database,
+  PLATFORM_TENANT,
   type Recorder,
   type SqlValue,
   type SystemActor,
@@ -31,6 +32,15 @@ export interface KeyStore {
   add(key: WrappedKey, actor: Actor): Promise<boolean>;
   /** Counts `uses` of a version before they happen. Returns how many were counted by everybody so far. */
   reserve(key: KeyPlace, uses: number): Promise<number>;
+  /** Whose keys were rotated, retired or erased since an earlier answer; without one, from when to ask. */
+  changes(since: string | undefined): Promise<KeyChanges>;
+}
+
+/** One answer about what changed. Some of it may have been told before. */
+export interface KeyChanges {
+  /** To be asked with the next time. */
+  readonly upto: string;
+  readonly changed: readonly { readonly tenant: TenantId; readonly change: string }[];
 }
 
 /** The capability under which keys are read and made on a tenant's behalf. */
@@ -66,6 +76,11 @@ const ADD = statement<{ version: number }>(
       select from ringwall.erasure where tenant_id = ringwall.tenant() and subject = 'tenant')
    on conflict (tenant_id, purpose, version) do nothing
    returning version`,
+);
+
+const CHANGES = statement<{ upto: string; tenant_id: TenantId | null; changed: string | null }>(
+  "keys.changes",
+  "select upto, tenant_id, changed from ringwall.key_epoch_since($1)",
 );
 
 const RESERVE = statement<{ reserved: bigint }>(
@@ -107,6 +122,17 @@ export function databaseKeyStore(options: {
       const [row] = await own.once(tenant, KEY_KEEPER, RESERVE, [purpose, version, uses]);
       assert(row !== undefined, "what was counted is told");
       return Number(row.reserved);
+    },
+    async changes(since) {
+      const rows = await own.once(PLATFORM_TENANT, KEY_KEEPER, CHANGES, [since ?? null]);
+      const [first] = rows;
+      assert(first !== undefined, "what is asked is answered");
+      return {
+        upto: first.upto,
+        changed: rows.flatMap(({ changed, tenant_id: tenant }) =>
+          tenant === null || changed === null ? [] : [{ tenant, change: changed }],
+        ),
+      };
     },
     async add(key, actor) {
       const first = key.version === 1;

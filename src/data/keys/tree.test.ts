@@ -219,6 +219,7 @@ describe("the cache", () => {
     const store = {
       add: inner.add.bind(inner),
       reserve: inner.reserve.bind(inner),
+      changes: inner.changes.bind(inner),
       async read(...args: Parameters<typeof inner.read>) {
         const rows = await inner.read(...args);
         if (overtake) bus.publish({ kind: "key", tenant: ALPHA, id: "data" });

@@ -9,6 +9,7 @@ import {
   type TenantId,
 } from "../../core/index.ts";
 import { decryptFailed } from "./envelope.ts";
+import { JobKey } from "./job-key.ts";
 import type { MasterKey } from "./master.ts";
 import { Masters } from "./masters.ts";
 import { type RowPlace, rewrapRowKey, rowKeyVersion } from "./row-key.ts";
@@ -16,6 +17,7 @@ import { openValueWith, sealedValueVersion, sealValueWith } from "./sealed-value
 import { KEY_KEEPER, KEY_VERSIONS_MAX, type KeyStore, type WrappedKey } from "./store.ts";
 import { type KeyPurpose, type ServicePurpose, TenantKey, type TenantPurpose } from "./tenant-key.ts";
 import { cacheKey, WarmCache } from "./warm-cache.ts";
+import { type Every, WatchedBus } from "./watched-bus.ts";
 import { WRAPS_MAX, WRAPS_RESERVED, WRAPS_ROTATE, WrapBudget } from "./wrap-budget.ts";
 
 /** The key tree. What is warm is answered at once, without a promise. */
@@ -50,6 +52,13 @@ export interface Keys {
   rewrap(key: WrappedKey): Promise<WrappedKey>;
   /** A row key's record under the newest version of the tenant's data key, checked by opening it; not stored. */
   rewrapRow(tenant: TenantId, place: RowPlace, record: Buffer): Buffer | Promise<Buffer>;
+  /** Runs a background job with a key of its own, in memory alone, that is wiped when the job ends. */
+  forJob<Result>(tenant: TenantId, job: string, work: (key: JobKey) => Promise<Result>): Promise<Result>;
+  /**
+   * Called after keys were let go of: changed, erased or too old. What hangs on one that is not kept any more is let
+   * go of as well. Returns what ends it.
+   */
+  onForgotten(listener: (isKept: (key: TenantKey) => boolean) => void): () => void;
   /** Stops listening and forgets every key. */
   close(): void;
 }
@@ -64,6 +73,8 @@ export interface KeysOptions {
   readonly clock: Clock;
   /** How long an unwrapped key may be used before the master is asked again. Default 300, the founding document's. */
   readonly cacheSeconds?: number;
+  /** What the looks for lost messages are timed by. */
+  readonly every?: Every;
 }
 
 const CACHE_SECONDS = 300;
@@ -92,6 +103,7 @@ interface Ring {
 export async function createKeys(options: KeysOptions): Promise<Keys> {
   const tree = new KeyTree(options);
   try {
+    await tree.watch();
     // The anchor is the first key of a database. Unwrapping it proves that this master is the one.
     await tree.service("anchor");
     return tree;
@@ -109,7 +121,9 @@ export async function recordedMasterId(store: KeyStore): Promise<string | undefi
 class KeyTree implements Keys {
   readonly #options: KeysOptions;
   readonly #masters: Masters;
+  readonly #bus: WatchedBus;
   readonly #rings: WarmCache<Ring>;
+  readonly #forgotten = new Set<(isKept: (key: TenantKey) => boolean) => void>();
   // Numbers alone, apart from the keys: a key that is loaded again goes on with what was reserved for it.
   readonly #budgets = new LRUCache<string, WrapBudget>({ max: RINGS_MAX });
 
@@ -117,9 +131,10 @@ class KeyTree implements Keys {
     this.#options = options;
     this.#masters = new Masters(options.master, options.previousMasters);
     const ageMsMax = (options.cacheSeconds ?? CACHE_SECONDS) * 1_000;
-    const { bus, clock } = options;
+    const { clock, store } = options;
+    this.#bus = new WatchedBus(options.bus, store, () => this.#rings.sweep(), options.every);
     this.#rings = new WarmCache({
-      bus,
+      bus: this.#bus,
       clock,
       kind: "key",
       ageMsMax,
@@ -127,7 +142,23 @@ class KeyTree implements Keys {
       usesMax: USES_MAX,
       bytesMax: RINGS_BYTES_MAX,
       bytesOf: ({ rows }) => (rows.size + 1) * VERSION_BYTES,
+      onForgotten: () => {
+        for (const listener of this.#forgotten) listener(this.#isKept);
+      },
     });
+  }
+
+  /** From now on no change is missed: what is loaded later is compared with this moment. */
+  async watch(): Promise<void> {
+    await this.#bus.look();
+  }
+
+  readonly #isKept = (key: TenantKey): boolean =>
+    this.#rings.holds(cacheKey(key.tenant, key.purpose), ({ opened }) => opened.get(key.version) === key);
+
+  onForgotten(listener: (isKept: (key: TenantKey) => boolean) => void): () => void {
+    this.#forgotten.add(listener);
+    return () => this.#forgotten.delete(listener);
   }
 
   get masterId(): string {
@@ -199,7 +230,17 @@ class KeyTree implements Keys {
     return Promise.all([from, to]).then(([opens, seals]) => rewrapRowKey(opens, seals, place, record));
   }
 
+  async forJob<Result>(tenant: TenantId, job: string, work: (key: JobKey) => Promise<Result>): Promise<Result> {
+    const key = new JobKey(tenant, job);
+    try {
+      return await work(key);
+    } finally {
+      key.end();
+    }
+  }
+
   close(): void {
+    this.#bus.close();
     this.#rings.close();
   }
 

@@ -21,6 +21,7 @@ export class WarmCache<Value extends Kept> {
   readonly #kept: LRUCache<string, { readonly value: Value; uses: number }>;
   readonly #loading = new Map<string, Promise<Value>>();
   readonly #stops: readonly (() => void)[];
+  readonly #onForgotten: () => void;
 
   constructor(options: {
     readonly bus: Bus;
@@ -33,6 +34,8 @@ export class WarmCache<Value extends Kept> {
     /** All entries together, as `bytesOf` counts them. */
     readonly bytesMax?: number;
     readonly bytesOf?: (value: Value) => number;
+    /** Called after entries were let go of because they changed or grew old. */
+    readonly onForgotten?: () => void;
   }) {
     assert(options.ageMsMax > 0 && options.entriesMax > 0, "a cache has an age and a size");
     const { bytesMax, bytesOf, entriesMax } = options;
@@ -40,6 +43,7 @@ export class WarmCache<Value extends Kept> {
     this.#clock = options.clock;
     this.#ageMsMax = options.ageMsMax;
     this.#usesMax = options.usesMax ?? Number.POSITIVE_INFINITY;
+    this.#onForgotten = options.onForgotten ?? (() => {});
     this.#kept = new LRUCache({
       max: entriesMax,
       ...(bytesMax === undefined || bytesOf === undefined
@@ -65,10 +69,24 @@ export class WarmCache<Value extends Kept> {
     const kept = this.#kept.get(key);
     if (kept === undefined || kept.uses >= this.#usesMax) return undefined;
     kept.uses += 1;
-    const { value } = kept;
-    const ageMs = this.#clock() - value.loadedMs;
-    // A clock that was set back must not keep anything for longer: a value from the future is as good as none.
-    return ageMs >= 0 && ageMs < this.#ageMsMax ? value : undefined;
+    return this.#isYoung(kept.value) ? kept.value : undefined;
+  }
+
+  /** Lets go of what may not be used any more, so that no key stays in memory because nobody asked for it again. */
+  sweep(): void {
+    let swept = false;
+    for (const [key, { uses, value }] of this.#kept.entries()) {
+      if (uses < this.#usesMax && this.#isYoung(value)) continue;
+      this.#kept.delete(key);
+      swept = true;
+    }
+    if (swept) this.#onForgotten();
+  }
+
+  /** True while `value` is what is kept under `key`, whoever may use it. */
+  holds(key: string, test: (value: Value) => boolean): boolean {
+    const kept = this.#kept.peek(key);
+    return kept !== undefined && test(kept.value);
   }
 
   load(key: string, read: () => Promise<Value>): Promise<Value> {
@@ -90,18 +108,25 @@ export class WarmCache<Value extends Kept> {
   }
 
   forget(key: string): void {
-    this.#kept.delete(key);
     this.#loading.delete(key);
+    if (this.#kept.delete(key)) this.#onForgotten();
   }
 
   forgetAll(): void {
     this.#kept.clear();
     this.#loading.clear();
+    this.#onForgotten();
   }
 
   close(): void {
     for (const stop of this.#stops) stop();
     this.forgetAll();
+  }
+
+  #isYoung({ loadedMs }: Value): boolean {
+    const ageMs = this.#clock() - loadedMs;
+    // A clock that was set back must not keep anything for longer: a value from the future is as good as none.
+    return ageMs >= 0 && ageMs < this.#ageMsMax;
   }
 }
 

@@ -18,7 +18,7 @@
  * @module
  */
 export { createKeyAdministration, type KeyAdministration, type KeyScope } from "./administration.ts";
-export { allJobs, type KeyJob, type RotationParts } from "./jobs.ts";
+export { allJobs, jobProgress, type KeyJob, type KeyProgress, type RotationParts } from "./jobs.ts";
 export { openMasterJob, rewrapMasterKeys } from "./master-keys.ts";
 export { openRowsJob, rewrapRows } from "./rows.ts";
 export { type KeyAge, type KeyAgeMetric, keyAgeMetrics, PERIOD_MS } from "./schedule.ts";

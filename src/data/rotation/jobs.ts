@@ -13,7 +13,7 @@ import {
   uuidv7,
 } from "../../core/index.ts";
 import { KEY_KEEPER, type Keys } from "../keys/index.ts";
-import { type JobRow, LIST_JOBS, OPEN_JOB, READ_JOBS } from "./statements.ts";
+import { JOB_PROGRESS, type JobRow, type KeyWork, LIST_JOBS, OPEN_JOB, READ_JOBS } from "./statements.ts";
 
 /** What rewrapping stands on. */
 export interface RotationParts {
@@ -36,7 +36,7 @@ export interface RotationParts {
 export interface KeyJob {
   readonly id: string;
   readonly tenant: TenantId;
-  readonly work: "master" | "rows";
+  readonly work: KeyWork;
   /** The master key, or the version, that everything is wrapped under in the end. */
   readonly target: string;
   readonly state: "running" | "waiting" | "done";
@@ -81,6 +81,23 @@ export async function allJobs(worker: Database, options: { readonly open: boolea
     jobs.push(await readJob(worker, tenant_id, job_id));
   }
   return jobs;
+}
+
+/** How far all open jobs of one kind are together; every kind is named, also when nothing is open. No tenant is. */
+export interface KeyProgress {
+  readonly work: KeyWork;
+  readonly jobs: number;
+  readonly done: number;
+  readonly total: number;
+}
+
+/** For a metrics endpoint: one statement, however many jobs there are. */
+export async function jobProgress(worker: Database): Promise<readonly KeyProgress[]> {
+  const rows = await worker.once(PLATFORM_TENANT, KEY_KEEPER, JOB_PROGRESS);
+  return (["master", "rows"] as const).map((work) => {
+    const row = rows.find((one) => one.work === work);
+    return { work, jobs: Number(row?.jobs ?? 0), done: Number(row?.done ?? 0), total: Number(row?.total ?? 0) };
+  });
 }
 
 function jobOf(row: JobRow): KeyJob {

@@ -108,19 +108,35 @@ export function isRotatable(tenant: TenantId, purpose: string): boolean {
 
 /** What a metrics endpoint shows: the oldest key of each purpose, and how many are overdue. No tenant is named. */
 export interface KeyAgeMetric {
-  readonly class: "tenant" | "service";
+  readonly class: "master" | "tenant" | "service";
   readonly purpose: string;
   readonly oldestSeconds: number;
   readonly overdue: number;
 }
 
 /** Ages of all keys as few numbers: one line for each purpose, however many tenants there are. */
-export function keyAgeMetrics(ages: readonly KeyAge[]): readonly KeyAgeMetric[] {
-  const live = ages.filter(({ minVersion }) => minVersion !== undefined);
-  return [...Map.groupBy(live, ({ purpose }) => purpose)].map(([purpose, keys]) => ({
+export function keyAgeMetrics(ages: readonly KeyAge[], nowMs: number): readonly KeyAgeMetric[] {
+  const live = ages.filter(({ minVersion, purpose }) => minVersion !== undefined && purpose !== "anchor");
+  const groups = Map.groupBy(live, ({ purpose }) => purpose);
+  const metrics: KeyAgeMetric[] = [...groups].map(([purpose, keys]) => ({
     class: TENANT.has(purpose) ? "tenant" : "service",
     purpose,
-    oldestSeconds: Math.max(...keys.map(({ ageSeconds }) => ageSeconds)),
+    oldestSeconds: keys.reduce((oldest, { ageSeconds }) => Math.max(oldest, ageSeconds), 0),
     overdue: keys.filter(({ overdue }) => overdue).length,
   }));
+  const anchor = ages.find(({ purpose }) => purpose === "anchor");
+  if (anchor === undefined) return metrics;
+  const sinceMs = masterSinceMs(anchor);
+  const oldestSeconds = Math.max(0, Math.floor((nowMs - sinceMs) / 1_000));
+  const overdue = isMasterOverdue(anchor, nowMs) ? 1 : 0;
+  return [...metrics, { class: "master", purpose: "master", oldestSeconds, overdue }];
+}
+
+/** The anchor is wrapped anew with all others, so since then the master is in use. */
+export function masterSinceMs({ versions }: KeyAge): number {
+  return Math.min(...versions.map(({ wrappedMs }) => wrappedMs));
+}
+
+export function isMasterOverdue(anchor: KeyAge, nowMs: number): boolean {
+  return nowMs >= masterSinceMs(anchor) + PERIOD_MS.master + GRACE_MS;
 }

@@ -148,7 +148,15 @@ test("age metrics name purposes and never a tenant, and leave out what was erase
     versions: [],
   };
   const erased = { ...base, minVersion: undefined, ageSeconds: 1_000 };
-  expect(keyAgeMetrics([base, { ...base, ageSeconds: 30, overdue: true }, erased])).toEqual([
+  expect(keyAgeMetrics([base, { ...base, ageSeconds: 30, overdue: true }, erased], 0)).toEqual([
     { class: "tenant", purpose: "data", oldestSeconds: 30, overdue: 1 },
   ]);
+  // The anchor's age is the master's: since when it wraps, whatever the age of the anchor itself.
+  const version = { version: 1, state: "active", masterId: "m", madeMs: 0, wrappedMs: 5_000, wraps: 0 } as const;
+  const anchor: KeyAge = { ...base, purpose: "anchor", class: "service", versions: [version] };
+  const year = 372 * 86_400_000;
+  expect(keyAgeMetrics([anchor], 65_000)).toEqual([
+    { class: "master", purpose: "master", oldestSeconds: 60, overdue: 0 },
+  ]);
+  expect(keyAgeMetrics([anchor], 5_000 + year)).toMatchObject([{ class: "master", overdue: 1 }]);
 });

@@ -3,7 +3,15 @@ import { KEY_KEEPER, type KeyPurpose } from "../keys/index.ts";
 import { allJobs, type KeyJob, type RotationParts } from "./jobs.ts";
 import { rewrapMasterKeys } from "./master-keys.ts";
 import { openRowsJob, rewrapRows, SETTLE_MS } from "./rows.ts";
-import { GRACE_MS, isDue, type KeyAge, type KeyAgeMetric, keyAgeMetrics, keyAges, PERIOD_MS } from "./schedule.ts";
+import {
+  isDue,
+  isMasterOverdue,
+  type KeyAge,
+  type KeyAgeMetric,
+  keyAgeMetrics,
+  keyAges,
+  masterSinceMs,
+} from "./schedule.ts";
 import { CLAIM, LIST_ALL_KEYS } from "./statements.ts";
 
 /** One node works; another takes over when it was not heard of for so long. */
@@ -90,7 +98,7 @@ class LeasedScheduler implements KeyScheduler {
       if (last === undefined || !(await this.#claim())) break;
       after = last;
     }
-    this.#metrics = keyAgeMetrics(seen);
+    this.#metrics = keyAgeMetrics(seen, clock());
     return { rotated, overdue };
   }
 
@@ -110,11 +118,9 @@ class LeasedScheduler implements KeyScheduler {
     }
   }
 
-  #alarmForMaster({ tenant, versions }: KeyAge): void {
+  #alarmForMaster(anchor: KeyAge): void {
     const nowMs = this.#parts.clock();
-    // The anchor is wrapped anew with all others, so since then the master is in use.
-    const sinceMs = Math.min(...versions.map(({ wrappedMs }) => wrappedMs));
-    if (nowMs >= sinceMs + PERIOD_MS.master + GRACE_MS) this.#alarm(tenant, "master", (nowMs - sinceMs) / 1_000);
+    if (isMasterOverdue(anchor, nowMs)) this.#alarm(anchor.tenant, "master", (nowMs - masterSinceMs(anchor)) / 1_000);
   }
 
   #alarm(tenant: TenantId, key: string, ageSeconds: number): boolean {

@@ -45,10 +45,13 @@ export const REWRAP = statement<{ version: number }>(
     where purpose = $1 and version = $2 and wrapped = $3 and state <> 'destroyed' returning version`,
 );
 
+/** What is wrapped anew: tenants' keys under a master, or row keys under a tenant's key. */
+export type KeyWork = "master" | "rows";
+
 export interface JobRow {
   readonly tenant_id: string;
   readonly job_id: string;
-  readonly work: "master" | "rows";
+  readonly work: KeyWork;
   readonly target: string;
   readonly state: "running" | "waiting" | "done";
   readonly total: string;
@@ -86,6 +89,11 @@ export const READ_JOBS = statement<JobRow>(
 export const LIST_JOBS = statement<{ tenant_id: string; job_id: string }>(
   "rotation.list_jobs",
   "select tenant_id, job_id::text from ringwall.key_jobs($1)",
+);
+
+export const JOB_PROGRESS = statement<{ work: KeyWork; jobs: string; done: string; total: string }>(
+  "rotation.job_progress",
+  "select work, jobs::text, done::text, total::text from ringwall.key_job_progress()",
 );
 
 export const ADVANCE = statement(

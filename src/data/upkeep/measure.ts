@@ -9,7 +9,7 @@ import {
   shareAlone,
 } from "../indexes/index.ts";
 import type { Owner } from "./owner.ts";
-import { forEachPage, readSealedTable, type SealedRecord, seeing } from "./sealed-table.ts";
+import { forEachPage, isLiving, readSealedTable, type SealedRecord, seeing } from "./sealed-table.ts";
 
 /** More rows of a tenant than this change the shares in no digit that is shown. */
 export const MEASURED_ROWS_MAX = 100_000;
@@ -118,8 +118,8 @@ async function observe(owner: Owner, table: AnyTable, parts: readonly Part[], te
     table,
     tenant,
     async (rows) => {
-      // A row that was never sealed (its adoption is under way) has no key and shows nothing.
-      const sealed = rows.filter((row) => Buffer.isBuffer(row[table.rowKey]));
+      // A row that was never sealed (its adoption is under way) has no key, and an erased one opens no more.
+      const sealed = rows.filter((row) => isLiving(row[table.rowKey]));
       const opened = await sealing.openMany(tenant, sealed);
       sealed.forEach((row, at) => {
         for (const part of parts) {

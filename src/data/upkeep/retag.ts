@@ -2,7 +2,7 @@ import { type Kysely, sql } from "kysely";
 import type { TenantId } from "../../core/index.ts";
 import type { AnyTable } from "../fields/index.ts";
 import type { Owner } from "./owner.ts";
-import { forEachPage, readSealedTable, type SealedRecord, seeing } from "./sealed-table.ts";
+import { forEachPage, isLiving, readSealedTable, type SealedRecord, seeing } from "./sealed-table.ts";
 
 /**
  * Makes the tags of a table's rows anew where they are missing or of another version of index or key: after the index
@@ -41,7 +41,7 @@ async function retagPage(
   tx: Kysely<unknown>,
 ): Promise<number> {
   const sealing = owner.fields.table(table);
-  const sealed = rows.filter((row) => Buffer.isBuffer(row[table.rowKey]));
+  const sealed = rows.filter((row) => isLiving(row[table.rowKey]));
   const opened = await sealing.openMany(tenant, sealed);
   let done = 0;
   for (const [at, row] of sealed.entries()) {

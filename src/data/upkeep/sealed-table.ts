@@ -1,6 +1,7 @@
 import { type Kysely, sql } from "kysely";
 import { randomToken, type TenantId } from "../../core/index.ts";
 import { type AnyTable, tableFromComments } from "../fields/index.ts";
+import { isErasedRowKey } from "../keys/index.ts";
 import { invalid, readTable } from "./catalogue.ts";
 import { asTenant, type Owner, withLock } from "./owner.ts";
 import { openToOwner } from "./structure.ts";
@@ -37,6 +38,11 @@ export async function seeing<T>(owner: Owner, name: string, work: () => Promise<
       await sql`drop policy if exists ${sql.id(policy)} on ${sql.table(name)}`.execute(tx);
     });
   }
+}
+
+/** True for a row key that opens: an erased row has nothing to be tagged or measured. */
+export function isLiving(rowKey: unknown): boolean {
+  return Buffer.isBuffer(rowKey) && !isErasedRowKey(rowKey);
 }
 
 /** One tenant's rows by their ids, page by page, each page in a transaction of its own; `locked` while it lasts. */

@@ -42,7 +42,7 @@ export const READ_BOTH = statement<ClientRow>(
 export type UpkeepStage = Awaited<ReturnType<typeof upkeepStage>>;
 
 /** `shop.client` with plaintext in two tenants. */
-async function plaintextTable(rowsOfTenant: number) {
+export async function plaintextTable(rowsOfTenant: number) {
   const db: TestDatabase = await testDatabase();
   const sqlOwner = openSql(db.target("ringwall_migrate"));
   const tenants = [await db.createTenant("north"), await db.createTenant("south")];

@@ -1,5 +1,6 @@
 import { sql } from "kysely";
 import { assert, RingwallError, type TenantId } from "../../core/index.ts";
+import { isErasedRowKey } from "../keys/index.ts";
 import type { Adoption } from "./adoption.ts";
 import { asTenant, type Owner } from "./owner.ts";
 
@@ -16,6 +17,8 @@ export interface Verified {
   /** Rows that differ, by tenant and id; the first ten. Never their values. */
   readonly different: readonly { readonly tenant: TenantId; readonly row: string }[];
   readonly differences: number;
+  /** Rows whose key was erased: their twins open for nobody, as it should be. */
+  readonly erased: number;
 }
 
 interface Compared {
@@ -35,6 +38,7 @@ export async function verifyTwins(
   let same = 0;
   let pending = 0;
   let differences = 0;
+  let erased = 0;
   const different: { tenant: TenantId; row: string }[] = [];
   for (const tenant of await owner.tenants()) {
     let after: string | undefined;
@@ -44,6 +48,7 @@ export async function verifyTwins(
       const rows = await readPage(owner, adoption, tenant, after);
       for (const row of rows) {
         if (row.plain !== null && row.sealed === null) pending += 1;
+        else if (row.row_key !== null && isErasedRowKey(row.row_key)) erased += 1;
         else if (await isSame(owner, adoption, tenant, row)) same += 1;
         else {
           differences += 1;
@@ -56,7 +61,7 @@ export async function verifyTwins(
       if (rows.length < PAGE_ROWS) break;
     }
   }
-  return { same, pending, different, differences };
+  return { same, pending, different, differences, erased };
 }
 
 async function readPage(

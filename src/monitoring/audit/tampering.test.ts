@@ -42,8 +42,8 @@ test("an untouched log is verified to its end, for every tenant", async () => {
   expect(await audit.verify()).toEqual({
     ok: true,
     tenants: [
-      { tenant: audit.a, verified: 10, signed: 10, copied: 10, problem: undefined },
-      { tenant: audit.b, verified: 1, signed: 1, copied: 1, problem: undefined },
+      { tenant: audit.a, verified: 10, signed: 10, copied: 10, erased: 0, problem: undefined },
+      { tenant: audit.b, verified: 1, signed: 1, copied: 1, erased: 0, problem: undefined },
     ],
   });
 });

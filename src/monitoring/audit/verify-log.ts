@@ -2,7 +2,15 @@ import { RingwallError, type TenantId } from "../../core/index.ts";
 import { formatHead, type HeadVerifier, parseHead } from "./heads.ts";
 import type { DetailSealer, HeadStore } from "./ports.ts";
 import type { AuditSource, StoredHead } from "./source.ts";
-import { type ChainPoint, type ChainReport, type FoundHead, type Problem, verifyChain } from "./verify.ts";
+import {
+  type ChainPoint,
+  type ChainReport,
+  ErasedDetails,
+  type FoundHead,
+  type Problem,
+  type ProblemKind,
+  verifyChain,
+} from "./verify.ts";
 
 /** What is verified, and against which copies and keys. */
 export interface VerifyOptions {
@@ -28,6 +36,8 @@ export interface TenantReport {
   readonly verified: number;
   readonly signed: number;
   readonly copied: number;
+  /** Details that are gone because a person or the tenant was erased. */
+  readonly erased: number;
   readonly problem: Problem | undefined;
 }
 
@@ -52,6 +62,7 @@ export async function verifyAudit(options: VerifyOptions): Promise<AuditReport> 
       verified: report.verified,
       signed: report.signed.size,
       copied: report.copied,
+      erased: report.erased,
       problem: report.problem,
     });
   }
@@ -66,14 +77,18 @@ async function tenantsOf({ source, heads, tenant }: VerifyOptions): Promise<Tena
   return [...tenants].sort();
 }
 
+/** What may be otherwise in a moment: a tail is signed, and an erasure chained, shortly after they are committed. */
+const SETTLES: ReadonlySet<ProblemKind | undefined> = new Set(["unsigned_tail", "detail_wiped"] as const);
+
 async function verifyTenant(options: VerifyOptions, tenant: TenantId): Promise<ChainReport> {
   try {
-    let report = await verifyOnce(options, tenant, undefined);
+    const details = new ErasedDetails();
+    let report = await verifyOnce(options, tenant, { details });
     const wanted = report.end.size;
     for (let attempt = 0; attempt < (options.settle?.attempts ?? 0); attempt += 1) {
-      if (report.problem?.kind !== "unsigned_tail") return report;
+      if (!SETTLES.has(report.problem?.kind)) return report;
       await options.settle?.pause();
-      report = await verifyOnce(options, tenant, report.signed, report.copied);
+      report = await verifyOnce(options, tenant, { details, from: report.signed, copied: report.copied });
       // While acts go on there is always a tail; what was there at first must be signed by now.
       if (report.problem?.kind === "unsigned_tail" && report.signed.size >= wanted)
         return { ...report, problem: undefined };
@@ -84,21 +99,21 @@ async function verifyTenant(options: VerifyOptions, tenant: TenantId): Promise<C
     const reason = typeof error.detail["reason"] === "string" ? error.detail["reason"] : "a head copy cannot be read";
     const none = { size: 0, hash: Buffer.alloc(0) };
     const problem: Problem = { kind: "copy_damaged", position: 0, message: reason };
-    return { verified: 0, signed: none, copied: 0, end: none, problem };
+    return { verified: 0, signed: none, copied: 0, end: none, erased: 0, problem };
   }
 }
 
 async function verifyOnce(
   { source, heads, verifier, seal }: VerifyOptions,
   tenant: TenantId,
-  from: ChainPoint | undefined,
-  copiedBefore = 0,
+  before: { readonly details: ErasedDetails; readonly from?: ChainPoint; readonly copied?: number },
 ): Promise<ChainReport> {
+  const { copied: copiedBefore = 0, details, from } = before;
   const after = from?.size ?? 0;
   // Claims first, then the head: what was signed before must be there now, while the log may have grown meanwhile.
   const copy = await heads?.last(tenant);
-  const before = await source.head(tenant);
-  const claims = [copy === undefined ? undefined : formatHead(copy), before?.signed];
+  const stored = await source.head(tenant);
+  const claims = [copy === undefined ? undefined : formatHead(copy), stored?.signed];
   const head: StoredHead | undefined = await source.head(tenant);
   const report = await verifyChain({
     tenant,
@@ -108,6 +123,7 @@ async function verifyOnce(
     inside: source.signed(tenant, after),
     outside: copies(heads, tenant),
     verifier,
+    details,
     ...(from === undefined ? {} : { from }),
     ...(seal === undefined ? {} : { open: (eventId, sealed) => seal.open(tenant, eventId, sealed) }),
   });

@@ -1,4 +1,4 @@
-import type { TenantId } from "../../core/index.ts";
+import { RingwallError, type TenantId } from "../../core/index.ts";
 import { chainOn, emptyChain, type HeadVerifier, parseHead, type SignedHead } from "./heads.ts";
 import { type Leaf, openDetail, parseLeaf } from "./leaf.ts";
 
@@ -36,6 +36,7 @@ export type ProblemKind =
   | "unsigned_tail"
   | "detail_missing"
   | "detail_mismatch"
+  | "detail_wiped"
   | "copy_damaged";
 
 /** The first thing that does not hold, and where. */
@@ -56,6 +57,8 @@ export interface ChainReport {
   /** The largest size that a copy outside the database covers. */
   readonly copied: number;
   readonly end: ChainPoint;
+  /** Details that are gone because a person or the tenant was erased, as the log itself says. */
+  readonly erased: number;
   /** The first thing that is wrong. */
   readonly problem: Problem | undefined;
 }
@@ -76,6 +79,8 @@ export interface ChainInput {
   readonly verifier: HeadVerifier;
   /** Opens the sealed detail of an entry, where the caller holds the keys. */
   readonly open?: (eventId: string, sealed: Buffer) => Buffer | Promise<Buffer>;
+  /** What was found before `from`: an erasure stands later in the chain than what it emptied. */
+  readonly details?: ErasedDetails;
 }
 
 /**
@@ -106,9 +111,11 @@ class ChainWalk {
   readonly #outside: HeadCursor;
   #end: ChainPoint;
   #signed: ChainPoint;
+  readonly #details: ErasedDetails;
   #copied = 0;
 
   constructor(input: ChainInput, start: ChainPoint) {
+    this.#details = input.details ?? new ErasedDetails();
     this.#input = input;
     this.#inside = new HeadCursor(input.inside, start.size);
     this.#outside = new HeadCursor(input.outside, start.size);
@@ -132,6 +139,7 @@ class ChainWalk {
       return { kind: "rewritten", position, message: `entry #${position} is not what was chained` };
     }
     this.#end = { size: position, hash };
+    this.#details.read(leaf);
     return (await this.#heads()) ?? (await this.#detail(leaf, entry));
   }
 
@@ -202,15 +210,22 @@ class ChainWalk {
         message: `entry #${position} and its leaf disagree on having a detail`,
       };
     }
-    if (leaf.commitment === undefined || entry.detail === null || this.#input.open === undefined) return undefined;
-    let opened: Buffer | undefined;
+    if (leaf.commitment === undefined || entry.detail === null) return undefined;
+    if (isErased(entry.detail)) {
+      this.#details.wiped(leaf, position);
+      return undefined;
+    }
+    if (this.#input.open === undefined) return undefined;
+    let opened: Buffer;
     try {
       opened = await this.#input.open(entry.eventId, entry.detail);
-    } catch {
-      // Which step of opening failed is the key layer's to log; here it is not what was committed to.
-      opened = undefined;
+    } catch (error) {
+      if (!isUnopened(error)) throw error;
+      // Which step of opening failed is the key layer's to log. Of an erased tenant it is what was wanted.
+      this.#details.unopened(leaf, position);
+      return undefined;
     }
-    if (opened !== undefined && openDetail(opened, leaf.commitment) !== undefined) return undefined;
+    if (openDetail(opened, leaf.commitment) !== undefined) return undefined;
     return {
       kind: "detail_mismatch",
       position,
@@ -230,6 +245,10 @@ class ChainWalk {
     if (head !== undefined && !head.hash.equals(hash)) {
       return { kind: "head_differs", position: size, message: `the database's head is not that of entry #${size}` };
     }
+    const gone = this.#details.wipedByNobody();
+    if (gone !== undefined) return { kind: "detail_wiped", ...gone };
+    const unopened = this.#details.unopenedByNobody();
+    if (unopened !== undefined) return { kind: "detail_mismatch", ...unopened };
     if (this.#signed.size < size) {
       const first = this.#signed.size + 1;
       return { kind: "unsigned_tail", position: first, message: `no signature covers entries #${first} to #${size}` };
@@ -238,12 +257,18 @@ class ChainWalk {
   }
 
   report(problem: Problem | undefined): ChainReport {
-    return { verified: this.#end.size, signed: this.#signed, copied: this.#copied, end: this.#end, problem };
+    const { count: erased } = this.#details;
+    return { verified: this.#end.size, signed: this.#signed, copied: this.#copied, end: this.#end, erased, problem };
   }
 
   async close(): Promise<void> {
     await Promise.all([this.#inside.close(), this.#outside.close()]);
   }
+}
+
+/** Anything else is trouble of the opener's own, and no verdict on the entry. */
+function isUnopened(error: unknown): boolean {
+  return error instanceof RingwallError && error.code === "keys.decrypt_failed";
 }
 
 /** Steps through signed heads beside the entries. */
@@ -278,5 +303,84 @@ class HeadCursor {
 
   async close(): Promise<void> {
     await this.#heads.return?.();
+  }
+}
+
+/** What an erasure leaves of a sealed detail. Opens to nothing, under no key. */
+const ERASED = Buffer.of(0);
+/** Who records erasures: the capability that carries orders out, and nobody's own word. */
+const ERASER = "keys.erase";
+/** A node that has not heard of its tenant's erasure yet seals with the destroyed key for a second; clocks differ, too. */
+const SETTLE_MS = 60_000;
+
+/** True for the one byte that an erasure leaves. */
+function isErased(detail: Buffer): boolean {
+  return detail.equals(ERASED);
+}
+
+/** Something that no erasure explains. */
+interface Unexplained {
+  readonly position: number;
+  readonly message: string;
+}
+
+/**
+ * Which details are gone, and which erasures the chain itself holds. A detail that was wiped is explained by the entry
+ * `person.erased` of the person who acted, wherever it stands in the chain; one that does not open, by a later
+ * `tenant.erased`. What nothing explains is a finding.
+ *
+ * Knows people by their ids for as long as a verification runs; the first place of each is enough.
+ */
+export class ErasedDetails {
+  readonly #wiped = new Map<string | undefined, number>();
+  readonly #persons = new Set<string>();
+  #unopened: { readonly position: number; lastMs: number } | undefined;
+  #tenantErasedMs = Number.NEGATIVE_INFINITY;
+  #count = 0;
+
+  /** Details that erasures emptied, the unexplained ones included. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Every entry, in order: what it says about erasures. */
+  read(leaf: Leaf): void {
+    if (leaf.actor["type"] !== "system" || leaf.actor["capability"] !== ERASER) return;
+    const [target] = leaf.targets;
+    if (target === undefined || leaf.outcome !== "success") return;
+    if (leaf.action === "person.erased" && target.type === "person") this.#persons.add(target.id);
+    if (leaf.action === "tenant.erased" && target.id === leaf.tenant) this.#tenantErasedMs = Date.parse(leaf.time);
+  }
+
+  wiped(leaf: Leaf, position: number): void {
+    this.#count += 1;
+    // Whoever is no user is nobody's person: no erasure explains it.
+    const person = leaf.actor["type"] === "user" ? leaf.actor["user"] : undefined;
+    if (!this.#wiped.has(person)) this.#wiped.set(person, position);
+  }
+
+  /** A detail that no key opens. */
+  unopened(leaf: Leaf, position: number): void {
+    this.#count += 1;
+    const ms = Date.parse(leaf.time);
+    if (this.#unopened === undefined) this.#unopened = { position, lastMs: ms };
+    else this.#unopened.lastMs = Math.max(this.#unopened.lastMs, ms);
+  }
+
+  /** After the last entry: the first detail that is gone and that nothing in the chain explains. */
+  wipedByNobody(): Unexplained | undefined {
+    const places = [...this.#wiped]
+      .filter(([person]) => person === undefined || !this.#persons.has(person))
+      .map(([, position]) => position);
+    if (places.length === 0) return undefined;
+    const position = Math.min(...places);
+    return { position, message: `the detail of entry #${position} was emptied, and no erasure in the log says so` };
+  }
+
+  unopenedByNobody(): Unexplained | undefined {
+    const unopened = this.#unopened;
+    if (unopened === undefined || unopened.lastMs <= this.#tenantErasedMs + SETTLE_MS) return undefined;
+    const { position } = unopened;
+    return { position, message: `the detail of entry #${position} is not the one committed to` };
   }
 }

@@ -105,6 +105,8 @@ export async function rotationStage(options: { connectionsMax?: number } = {}) {
     time,
     clock,
     master: () => softwareMaster(Buffer.from(master)),
+    /** For processes that a test starts. */
+    masterHex: master.toString("hex"),
     node,
     /** Seals and stores `count` notes of one person; gives their ids. */
     async fill(keys: Keys, tenant: TenantId, count: number, person = uuidv7(clock())): Promise<readonly string[]> {

@@ -92,14 +92,15 @@ function show(input: Input, context: Context, report: AuditReport): ExitCode {
   if (input.flag("json")) {
     context.stdout(JSON.stringify(report));
   } else {
-    const rows = report.tenants.map(({ tenant, verified, signed, copied, problem }) => ({
+    const rows = report.tenants.map(({ tenant, verified, signed, copied, erased, problem }) => ({
       tenant,
       verified,
       signed,
       copied,
+      erased,
       state: problem === undefined ? "whole" : `${problem.kind} at #${problem.position}: ${problem.message}`,
     }));
-    showRows(input, context, rows, ["tenant", "verified", "signed", "copied", "state"]);
+    showRows(input, context, rows, ["tenant", "verified", "signed", "copied", "erased", "state"]);
     context.stdout(report.ok ? "the audit log is whole" : "THE AUDIT LOG IS NOT WHOLE");
   }
   return report.ok ? EXIT.ok : EXIT.failed;
