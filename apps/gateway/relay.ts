@@ -13,6 +13,8 @@ const ATTEMPTS_MAX = 2;
 const EVENT_STREAM_SILENCE_MS = 600_000;
 /** A visitor who takes nothing for this long holds a connection of the upstream for nothing. */
 const UNREAD_MS = 60_000;
+/** Fields of an answer that are there several times. Bytes are bounded by the parser, which counts no names. */
+const REPEATED_MAX = 200;
 /** Below this, copying a body costs less than a second write of it. */
 const SMALL_BYTES = 16_384;
 const TIMEOUTS: ReadonlySet<string> = new Set([
@@ -94,7 +96,7 @@ export class Relay implements Dispatcher.DispatchHandler {
   #dispatch(headers: readonly string[]): void {
     if (this.#isOver) return;
     const { bodyBytesMax, call, upstream } = this.#options;
-    upstream.pool.dispatch(
+    upstream.pool().dispatch(
       {
         path: call.target,
         method: call.exchange.visit.method,
@@ -114,6 +116,11 @@ export class Relay implements Dispatcher.DispatchHandler {
   onResponseStart(controller: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
     // 100 to 199 are said between upstream and gateway; the visitor has had its own.
     if (status < 200 || this.#isOver) return;
+    const flaw = flawOf(headers);
+    if (flaw !== undefined) {
+      controller.abort(new RingwallError("upstream.unavailable", { detail: { cause: flaw } }));
+      return;
+    }
     this.#lastMs = this.#options.clock();
     const { onEventStream } = this.#options;
     if (headers["content-length"] !== undefined) this.#lengthWhole = Number(headers["content-length"]);
@@ -220,6 +227,21 @@ export function failureOf(error: unknown): RingwallError {
   });
 }
 
+/** An answer whose end can be read in two ways would be read in the other one by whoever stands before the gateway. */
+function flawOf(headers: IncomingHttpHeaders): string | undefined {
+  const length: unknown = headers["content-length"];
+  const encoding: unknown = headers["transfer-encoding"];
+  // Any other coding would go on without its name.
+  if (encoding !== undefined && encoding !== "chunked") return "transfer_encoding";
+  if (length !== undefined) {
+    if (encoding !== undefined) return "length_and_encoding";
+    if (typeof length !== "string" || !/^[0-9]{1,15}$/.test(length)) return "content_length";
+  }
+  let lists = 0;
+  for (const name in headers) if (Array.isArray(headers[name])) lists += headers[name].length;
+  return lists > REPEATED_MAX ? "too_many_fields" : undefined;
+}
+
 function isTimeout(error: Error): boolean {
   return "code" in error && TIMEOUTS.has(String(error.code));
 }
@@ -235,6 +257,8 @@ function bounded({ exchange, request }: Call, bytesMax: number): Readable {
       else done(null, chunk);
     },
   });
+  // Whoever reads it hears of its end; when nobody does any more, that is no error of the process's.
+  counted.on("error", () => {});
   request.once("error", (error) => counted.destroy(error));
   request.once("close", () => {
     if (!request.readableEnded)

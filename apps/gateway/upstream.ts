@@ -1,8 +1,9 @@
 import { readFileSync } from "node:fs";
 import { request as plainRequest, type RequestOptions } from "node:http";
 import { request as tlsRequest } from "node:https";
+import { createSecureContext } from "node:tls";
 import { RingwallError } from "ringwall/core";
-import { type GatewayRoute, upstreamPlace } from "ringwall/network";
+import { type GatewayRoute, type UpstreamPlace, upstreamPlace } from "ringwall/network";
 import { Pool } from "undici";
 
 const CONNECT_MS = 5_000;
@@ -14,7 +15,8 @@ const ANSWER_HEADER_BYTES_MAX = 32_768;
 
 /** Where one route's requests go. */
 export interface Upstream {
-  readonly pool: Pool;
+  /** The connections to use now. */
+  pool(): Pool;
   /** `Host`, when the visitor's is not handed on. */
   readonly host: string;
   /** Requests under way or waiting, upgraded connections included. */
@@ -22,14 +24,44 @@ export interface Upstream {
   readonly busyMax: number;
   /** For an upgrade, which takes a connection of its own. */
   readonly dial: (options: RequestOptions) => ReturnType<typeof plainRequest>;
+  /**
+   * Reads the certificates again. What changed counts for new connections; what runs goes on over the old ones.
+   * @throws RingwallError `config.invalid` for files that do not fit; the old ones stay in use
+   */
+  refresh(): "unchanged" | "changed";
 }
 
-/** @throws RingwallError `config.invalid` when a certificate cannot be read */
+/** @throws RingwallError `config.invalid` when a certificate cannot be read, or does not belong to its key */
 export function openUpstream(route: GatewayRoute): Upstream {
   const place = upstreamPlace(route.upstream);
-  const tls = tlsOptions(route);
-  const connect = { timeout: CONNECT_MS, ...tls };
-  const pool = new Pool(place.kind === "unix" ? "http://localhost" : place.origin, {
+  let tls = tlsOptions(route);
+  let pool = openPool(route, place, tls);
+  const target =
+    place.kind === "unix"
+      ? { socketPath: place.path }
+      : { host: new URL(place.origin).hostname.replaceAll(/[[\]]/g, ""), port: new URL(place.origin).port };
+  const request = place.kind === "tcp" && place.tls ? tlsRequest : plainRequest;
+  return {
+    pool: () => pool,
+    host: place.kind === "unix" ? "localhost" : place.host,
+    busy: 0,
+    busyMax: route.connectionsMax * (1 + WAITING_PER_CONNECTION),
+    dial: (options) => request({ ...options, ...target, ...tls, agent: false, timeout: route.timeoutMs }),
+    refresh() {
+      const found = tlsOptions(route);
+      if (found.ca === tls.ca && found.cert === tls.cert && found.key === tls.key) return "unchanged";
+      const old = pool;
+      tls = found;
+      pool = openPool(route, place, tls);
+      // Waits for what runs. That a connection was broken already is no matter any more.
+      old.close().catch(() => {});
+      return "changed";
+    },
+  };
+}
+
+function openPool(route: GatewayRoute, place: UpstreamPlace, tls: UpstreamTls): Pool {
+  return new Pool(place.kind === "unix" ? "http://localhost" : place.origin, {
     connections: route.connectionsMax,
     pipelining: 1,
     headersTimeout: route.timeoutMs,
@@ -38,21 +70,9 @@ export function openUpstream(route: GatewayRoute): Upstream {
     keepAliveTimeout: KEEP_ALIVE_MS,
     maxHeaderSize: ANSWER_HEADER_BYTES_MAX,
     allowH2: false,
-    connect,
+    connect: { timeout: CONNECT_MS, ...tls },
     ...(place.kind === "unix" ? { socketPath: place.path } : {}),
   });
-  const target =
-    place.kind === "unix"
-      ? { socketPath: place.path }
-      : { host: new URL(place.origin).hostname.replaceAll(/[[\]]/g, ""), port: new URL(place.origin).port };
-  const request = place.kind === "tcp" && place.tls ? tlsRequest : plainRequest;
-  return {
-    pool,
-    host: place.kind === "unix" ? "localhost" : place.host,
-    busy: 0,
-    busyMax: route.connectionsMax * (1 + WAITING_PER_CONNECTION),
-    dial: (options) => request({ ...options, ...target, ...tls, agent: false, timeout: route.timeoutMs }),
-  };
 }
 
 /** Takes a place, which the caller gives back by counting `busy` down. @throws RingwallError `upstream.busy` */
@@ -61,20 +81,36 @@ export function takePlace(upstream: Upstream): void {
   upstream.busy += 1;
 }
 
-function tlsOptions({ name, tls }: GatewayRoute): { ca?: string; cert?: string; key?: string } {
+interface UpstreamTls {
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+  readonly minVersion: "TLSv1.2" | "TLSv1.3";
+}
+
+function tlsOptions({ name, tls }: GatewayRoute): UpstreamTls {
   const read = (field: string, file: string): string => {
     try {
       return readFileSync(file, "utf8");
     } catch (cause) {
-      throw new RingwallError("config.invalid", {
-        message: `gateway route ${name}: tls.${field} cannot be read`,
-        cause,
-      });
+      throw refused(name, `${field} cannot be read`, cause);
     }
   };
-  return {
+  const options = {
+    minVersion: tls?.minimum ?? ("TLSv1.3" as const),
     ...(tls?.caFile === undefined ? {} : { ca: read("caFile", tls.caFile) }),
     ...(tls?.certificateFile === undefined ? {} : { cert: read("certificateFile", tls.certificateFile) }),
     ...(tls?.keyFile === undefined ? {} : { key: read("keyFile", tls.keyFile) }),
   };
+  try {
+    createSecureContext(options);
+  } catch {
+    // OpenSSL's own message is not passed on: it may be about a private key.
+    throw refused(name, "certificateFile, keyFile and caFile are no PEM, or do not belong together");
+  }
+  return options;
+}
+
+function refused(route: string, why: string, cause?: unknown): RingwallError {
+  return new RingwallError("config.invalid", { message: `gateway route ${route}: tls.${why}`, cause });
 }
