@@ -14,12 +14,10 @@ import { type Arrival, arrive, FORM_BYTES_MAX, KEY_SET_PATH } from "./arrival.ts
 import { answerProblem, answerWith, type Call, type Incoming, outgoing } from "./call.ts";
 import { Entrance, type EntranceAnswer, type EntranceVisit, readForm } from "./entrance/index.ts";
 import { holdsToken, readUpstreamCookie, requestFields } from "./fields.ts";
+import { joinUpgrade, openUpstream, Relay, type Upstream } from "./forwarding/index.ts";
 import { LiveStreams } from "./live-streams.ts";
-import { Relay } from "./relay.ts";
 import { type Route, type RouteTable, routeTable } from "./routes.ts";
 import { endedCookie, HOST_COOKIE, SealedCookies } from "./sealed-cookies.ts";
-import { joinUpgrade } from "./upgrade.ts";
-import { openUpstream, type Upstream } from "./upstream.ts";
 
 /** What the gateway stands on. */
 export interface GatewayParts {

@@ -2,8 +2,8 @@ import type { IncomingHttpHeaders } from "node:http";
 import { type Readable, Transform } from "node:stream";
 import { type Clock, RingwallError } from "ringwall/core";
 import type { Dispatcher } from "undici";
-import type { Call } from "./call.ts";
-import { hasBody, writeHead } from "./call.ts";
+import type { Call } from "../call.ts";
+import { hasBody, writeHead } from "../call.ts";
 import { takePlace, type Upstream } from "./upstream.ts";
 
 /** What may be asked again when nothing of it was sent. */

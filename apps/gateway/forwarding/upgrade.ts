@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { RingwallError } from "ringwall/core";
-import { isDroppedFromAnswer, namedIn } from "./fields.ts";
+import { isDroppedFromAnswer, namedIn } from "../fields.ts";
 import { failureOf } from "./relay.ts";
 import { takePlace, type Upstream } from "./upstream.ts";
 
