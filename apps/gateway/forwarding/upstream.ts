@@ -1,10 +1,11 @@
 import { readFileSync } from "node:fs";
 import { request as plainRequest, type RequestOptions } from "node:http";
 import { request as tlsRequest } from "node:https";
+import { isIP } from "node:net";
 import { createSecureContext } from "node:tls";
 import { RingwallError } from "ringwall/core";
 import { type GatewayRoute, type UpstreamPlace, upstreamPlace } from "ringwall/network";
-import { Pool } from "undici";
+import { buildConnector, Pool } from "undici";
 
 const CONNECT_MS = 5_000;
 /** Shorter than most servers keep an idle connection, so that we close first and nothing is sent into a closed one. */
@@ -37,9 +38,7 @@ export function openUpstream(route: GatewayRoute): Upstream {
   let tls = tlsOptions(route);
   let pool = openPool(route, place, tls);
   const target =
-    place.kind === "unix"
-      ? { socketPath: place.path }
-      : { host: new URL(place.origin).hostname.replaceAll(/[[\]]/g, ""), port: new URL(place.origin).port };
+    place.kind === "unix" ? { socketPath: place.path } : { host: nameOf(place), port: new URL(place.origin).port };
   const request = place.kind === "tcp" && place.tls ? tlsRequest : plainRequest;
   return {
     pool: () => pool,
@@ -70,9 +69,22 @@ function openPool(route: GatewayRoute, place: UpstreamPlace, tls: UpstreamTls): 
     keepAliveTimeout: KEEP_ALIVE_MS,
     maxHeaderSize: ANSWER_HEADER_BYTES_MAX,
     allowH2: false,
-    connect: { timeout: CONNECT_MS, ...tls },
-    ...(place.kind === "unix" ? { socketPath: place.path } : {}),
+    connect: connectorOf(place, tls),
   });
+}
+
+/** As undici connects, except for whose name a certificate must have: not that of `Host`, which is the visitor's. */
+function connectorOf(place: UpstreamPlace, tls: UpstreamTls): buildConnector.connector {
+  const own = { timeout: CONNECT_MS, allowH2: false, ...tls };
+  const connect = buildConnector(place.kind === "unix" ? { ...own, socketPath: place.path } : own);
+  const name = place.kind === "unix" ? "" : nameOf(place);
+  // An address has no server name; the certificate is held against the address itself.
+  const servername = isIP(name) === 0 ? name : "";
+  return (options, callback) => connect({ ...options, servername }, callback);
+}
+
+function nameOf({ origin }: { readonly origin: string }): string {
+  return new URL(origin).hostname.replaceAll(/[[\]]/g, "");
 }
 
 /** Takes a place, which the caller gives back by counting `busy` down. @throws RingwallError `upstream.busy` */
