@@ -93,6 +93,7 @@ export class Gateway {
     try {
       await runSteps(this.#arrival, exchange);
       this.#checkPlace(arrival);
+      await this.#checkSite(exchange);
       if (
         route === undefined ||
         request.headers.upgrade?.toLowerCase() !== "websocket" ||
@@ -159,6 +160,16 @@ export class Gateway {
     this.#admit(exchange, route);
     this.#forward(call, arrival, route);
     return undefined;
+  }
+
+  /**
+   * A WebSocket begins as a GET and may do everything: where it comes from counts as for what changes something. Cookies
+   * travel with it from any page, and no preflight asks.
+   */
+  #checkSite(exchange: Exchange): void | Promise<void> {
+    const { visit } = exchange;
+    const changing = { ...exchange, visit: { ...visit, site: { ...visit.site, method: "POST" } } };
+    return this.#arrival.find(({ name }) => name === "csrf")?.run(changing);
   }
 
   #checkPlace({ flaw, target }: Arrival): void {
