@@ -14,7 +14,7 @@ import { type Arrival, arrive, FORM_BYTES_MAX, KEY_SET_PATH } from "./arrival.ts
 import { answerProblem, answerWith, type Call, type Incoming, outgoing } from "./call.ts";
 import { Entrance, type EntranceAnswer, type EntranceVisit, readForm } from "./entrance/index.ts";
 import { holdsToken, readUpstreamCookie, requestFields } from "./fields.ts";
-import { joinUpgrade, openUpstream, Relay, type Upstream } from "./forwarding/index.ts";
+import { joinUpgrade, openUpstream, Relay, Relays, type Upstream } from "./forwarding/index.ts";
 import { LiveStreams } from "./live-streams.ts";
 import { type Route, type RouteTable, routeTable } from "./routes.ts";
 import { endedCookie, HOST_COOKIE, SealedCookies } from "./sealed-cookies.ts";
@@ -44,7 +44,7 @@ export class Gateway {
   readonly #cookies: SealedCookies;
   readonly #entrance: Entrance;
   readonly #live: LiveStreams;
-  readonly #relays = new Set<Relay>();
+  readonly #relays = new Relays();
 
   /** @throws RingwallError `config.invalid` without routes, or when a certificate of an upstream cannot be read */
   constructor(parts: GatewayParts) {
@@ -119,7 +119,7 @@ export class Gateway {
   /** Ends what is over: sessions whose streams are still open, answers that have fallen silent. Call it twice a second. */
   async sweep(): Promise<void> {
     const nowMs = this.#parts.clock();
-    for (const relay of this.#relays) relay.sweep(nowMs);
+    this.#relays.sweep(nowMs);
     await this.#live.sweep();
   }
 
