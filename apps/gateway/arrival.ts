@@ -56,7 +56,8 @@ export function arrive(request: Incoming, guard: Guard, table: RouteTable, hosts
     tls: isEncrypted(request.socket),
     route: place.policy.limit,
   });
-  const { flaw, own, policy, route } = place;
+  const { own, policy, route } = place;
+  const flaw = place.flaw ?? versionFlaw(request.httpVersion, visit.header.transferEncoding);
   const name = route?.settings.name ?? own ?? "(none)";
   const authorization = fieldOf(raw, "authorization");
   return {
@@ -69,6 +70,12 @@ export function arrive(request: Incoming, guard: Guard, table: RouteTable, hosts
     own,
     flaw,
   };
+}
+
+/** HTTP/1.0 knows no chunks, and whoever stands before the gateway may have read another end (RFC 9112, section 6.1). */
+function versionFlaw(version: string, transferEncoding: string | undefined): RingwallError | undefined {
+  if (version !== "1.0" || transferEncoding === undefined) return undefined;
+  return new RingwallError("request.malformed", { detail: { reason: "chunks_of_old_protocol" } });
 }
 
 interface Place {

@@ -138,10 +138,8 @@ function namedByConnection(raw: readonly string[]): ReadonlySet<string> | undefi
   let names: Set<string> | undefined;
   for (let index = 0; index + 1 < raw.length; index += 2) {
     if ((raw[index] ?? "").length !== 10 || (raw[index] ?? "").toLowerCase() !== "connection") continue;
-    const value = raw[index + 1] ?? "";
-    if (value === "keep-alive" || value === "close") continue;
-    names ??= new Set();
-    for (const name of value.split(",")) names.add(name.trim().toLowerCase());
+    const found = namedIn(raw[index + 1] ?? "");
+    if (found !== undefined) names = new Set([...(names ?? []), ...found]);
   }
   return names;
 }
@@ -175,21 +173,54 @@ export function readUpstreamCookie(setCookie: string, trusted: boolean): Upstrea
   const equals = pair.indexOf("=");
   const name = pair.slice(0, Math.max(equals, 0)).trim();
   const value = pair.slice(equals + 1).trim();
+  // A browser keeps `=x=y` as a cookie without a name, and some send it back as `x=y`: what stands there then counts.
+  const sentBack = name === "" ? value : name;
   if (trusted && SESSION_TOKEN.test(value)) return { kind: "session", token: value };
   if (trusted && value === "" && /^__Host-[a-z]+_session$/.test(name)) return { kind: "ended" };
-  return OWN_COOKIE.test(name) || holdsToken(pair) ? { kind: "drop" } : { kind: "pass" };
+  return OWN_COOKIE.test(sentBack) || holdsToken(pair) ? { kind: "drop" } : { kind: "pass" };
 }
 
-/** Fields of an answer that go no further: the connection's own, ours, and what tells versions. */
+/**
+ * What an upstream may not say of the host: where else it answers (a browser would go there, past the gateway), that every
+ * cookie of the domain is to be thrown away (the other hosts' too), and whether it is for TLS alone. And what tells versions.
+ */
+const NOT_THE_UPSTREAMS: ReadonlySet<string> = new Set([
+  "alt-svc",
+  "clear-site-data",
+  "strict-transport-security",
+  "server",
+  "x-powered-by",
+  "x-request-id",
+]);
+
+/** Fields of an answer that go no further: the connection's own, ours, and what is not the upstream's to say. */
 export function isDroppedFromAnswer(name: string): boolean {
-  return (
-    HOP_BY_HOP.has(name) ||
-    name === "server" ||
-    name === "x-powered-by" ||
-    name === "x-request-id" ||
-    name.startsWith("x-ringwall-")
-  );
+  return HOP_BY_HOP.has(name) || NOT_THE_UPSTREAMS.has(name) || name.startsWith("x-ringwall-");
 }
+
+/** The fields that a `Connection` field names, in lower case; undefined when there are none. */
+export function namedIn(connection: string): ReadonlySet<string> | undefined {
+  if (connection === "keep-alive" || connection === "close") return undefined;
+  return new Set(connection.split(",").map((name) => name.trim().toLowerCase()));
+}
+
+/**
+ * `Cache-Control` of an answer to somebody who is signed in: a shared cache before the gateway would hand it to anybody,
+ * and an application that knows nothing of sessions cannot know that.
+ */
+export function privately(cacheControl: string): string {
+  const said = cacheControl.split(",").map((one) => one.trim());
+  const kept = said.filter((one) => one !== "" && !SHARED.test(one));
+  return kept.some((one) => PRIVATE.test(one)) ? kept.join(", ") : ["private", ...kept].join(", ");
+}
+
+/** What tells caches how long to keep an answer; the last two go before `Cache-Control` (RFC 9213). */
+export function isForCaches(name: string): boolean {
+  return name === "cache-control" || name === "surrogate-control" || name.endsWith("cdn-cache-control");
+}
+
+const SHARED = /^(?:public|s-maxage|proxy-revalidate|private=|no-cache=)/i;
+const PRIVATE = /^(?:private|no-store)$/i;
 
 /** The header as an HTTP/1.1 reader has it: `:authority` as `Host`, the crumbs of `Cookie` as one field. */
 export function fieldsOfHttp2(raw: readonly string[]): string[] {

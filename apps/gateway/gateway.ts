@@ -9,16 +9,15 @@ import type { Keys } from "ringwall/data/keys";
 import type { Asserted, AssertionKeys, AssertionSigner, GatewayConfig } from "ringwall/network";
 import type { Perimeter } from "ringwall/perimeter";
 import { createGuard, type Exchange, type Guard, runSteps, type Step } from "ringwall/pipeline";
+import { answerFields } from "./answer-fields.ts";
 import { type Arrival, arrive, FORM_BYTES_MAX, KEY_SET_PATH } from "./arrival.ts";
 import { answerProblem, answerWith, type Call, type Incoming, outgoing } from "./call.ts";
 import { Entrance, type EntranceAnswer, type EntranceVisit, readForm } from "./entrance/index.ts";
-import { holdsToken, isDroppedFromAnswer, readUpstreamCookie, requestFields } from "./fields.ts";
+import { holdsToken, readUpstreamCookie, requestFields } from "./fields.ts";
+import { joinUpgrade, openUpstream, Relay, Relays, type Upstream } from "./forwarding/index.ts";
 import { LiveStreams } from "./live-streams.ts";
-import { Relay } from "./relay.ts";
 import { type Route, type RouteTable, routeTable } from "./routes.ts";
 import { endedCookie, HOST_COOKIE, SealedCookies } from "./sealed-cookies.ts";
-import { joinUpgrade } from "./upgrade.ts";
-import { openUpstream, type Upstream } from "./upstream.ts";
 
 /** What the gateway stands on. */
 export interface GatewayParts {
@@ -45,7 +44,7 @@ export class Gateway {
   readonly #cookies: SealedCookies;
   readonly #entrance: Entrance;
   readonly #live: LiveStreams;
-  readonly #relays = new Set<Relay>();
+  readonly #relays = new Relays();
 
   /** @throws RingwallError `config.invalid` without routes, or when a certificate of an upstream cannot be read */
   constructor(parts: GatewayParts) {
@@ -94,6 +93,7 @@ export class Gateway {
     try {
       await runSteps(this.#arrival, exchange);
       this.#checkPlace(arrival);
+      await this.#checkSite(exchange);
       if (
         route === undefined ||
         request.headers.upgrade?.toLowerCase() !== "websocket" ||
@@ -119,7 +119,7 @@ export class Gateway {
   /** Ends what is over: sessions whose streams are still open, answers that have fallen silent. Call it twice a second. */
   async sweep(): Promise<void> {
     const nowMs = this.#parts.clock();
-    for (const relay of this.#relays) relay.sweep(nowMs);
+    this.#relays.sweep(nowMs);
     await this.#live.sweep();
   }
 
@@ -130,7 +130,19 @@ export class Gateway {
 
   async close(): Promise<void> {
     this.#live.closeAll();
-    await Promise.all([...this.#upstreams.values()].map(async ({ pool }) => await pool.destroy()));
+    await Promise.all([...this.#upstreams.values()].map(async (upstream) => await upstream.pool().destroy()));
+  }
+
+  /** Takes the upstreams' certificates that changed. Call it every ten seconds. */
+  refreshUpstreams(): void {
+    for (const [{ settings }, upstream] of this.#upstreams) {
+      const facts = { route: settings.name };
+      try {
+        if (upstream.refresh() === "changed") this.#parts.log.info(facts, "an upstream's certificates were exchanged");
+      } catch (err) {
+        this.#parts.log.error({ ...facts, err }, "new certificates cannot be used; the old ones stay in use");
+      }
+    }
   }
 
   #act(call: Call, arrival: Arrival): Promise<void> | undefined {
@@ -148,6 +160,16 @@ export class Gateway {
     this.#admit(exchange, route);
     this.#forward(call, arrival, route);
     return undefined;
+  }
+
+  /**
+   * A WebSocket begins as a GET and may do everything: where it comes from counts as for what changes something. Cookies
+   * travel with it from any page, and no preflight asks.
+   */
+  #checkSite(exchange: Exchange): void | Promise<void> {
+    const { visit } = exchange;
+    const changing = { ...exchange, visit: { ...visit, site: { ...visit.site, method: "POST" } } };
+    return this.#arrival.find(({ name }) => name === "csrf")?.run(changing);
   }
 
   #checkPlace({ flaw, target }: Arrival): void {
@@ -217,22 +239,8 @@ export class Gateway {
 
   #answerFields(call: Call, route: Route, headers: IncomingHttpHeaders): string[] | Promise<string[]> {
     const { exchange } = call;
-    const out: string[] = [];
-    for (const name in headers) {
-      const value = headers[name];
-      if (value === undefined || name === "set-cookie" || isDroppedFromAnswer(name)) continue;
-      if (typeof value === "string") out.push(name, value);
-      else for (const one of value) out.push(name, one);
-    }
     const own = this.guard.headersFor(exchange);
-    for (let index = 0; index + 1 < own.length; index += 2) {
-      const name = lowerCase(own[index] ?? "");
-      if (headers[name] !== undefined && name !== "x-request-id") continue;
-      // What a page may load is its application's to say; what is nobody's in particular may be kept by anybody.
-      if (name === "content-security-policy") continue;
-      if (name === "cache-control" && exchange.principal === undefined) continue;
-      out.push(name, own[index + 1] ?? "");
-    }
+    const out = answerFields(headers, own, exchange.principal !== undefined);
     const cookies = headers["set-cookie"];
     return cookies === undefined ? out : this.#withCookies(call, route, out, [cookies].flat());
   }
@@ -346,18 +354,6 @@ export class Gateway {
 export function rawAnswer(status: number, fields: readonly string[], body: string): string {
   const lines = fields.flatMap((name, index) => (index % 2 === 0 ? [`${name}: ${fields[index + 1] ?? ""}\r\n`] : []));
   return `HTTP/1.1 ${status} Refused\r\n${lines.join("")}\r\n${body}`;
-}
-
-/** The names of the perimeter's fields, of which there are about twenty, in lower case. */
-const lowerNames = new Map<string, string>();
-
-function lowerCase(name: string): string {
-  let lower = lowerNames.get(name);
-  if (lower === undefined) {
-    lower = name.toLowerCase();
-    lowerNames.set(name, lower);
-  }
-  return lower;
 }
 
 function assertedFrom({ id, principal, tier, visit }: Exchange): Asserted {

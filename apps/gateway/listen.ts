@@ -1,13 +1,21 @@
 import { once } from "node:events";
-import { createServer, type IncomingMessage, type Server } from "node:http";
-import { createSecureServer, type Http2SecureServer, type ServerHttp2Session } from "node:http2";
+import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from "node:http";
+import {
+  constants,
+  createSecureServer,
+  type Http2SecureServer,
+  type Http2ServerRequest,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from "node:http2";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { asRingwallError, problem } from "ringwall/adapters/fastify";
 import { RingwallError } from "ringwall/core";
+import type { ListenerTls } from "ringwall/network";
 import { unreadable } from "./arrival.ts";
+import { Connections } from "./connections.ts";
 import { type Gateway, rawAnswer } from "./gateway.ts";
-import type { ListenerTls } from "./tls.ts";
 
 /** Of all header bytes; the perimeter's finer limits come first. */
 const HEADER_BYTES_MAX = 16_384;
@@ -37,6 +45,7 @@ export interface ListenTimes {
   readonly headMs?: number;
   readonly requestMs?: number;
   readonly checkMs?: number;
+  readonly drainMs?: number;
 }
 
 /** Listens in plain HTTP/1.1. @param port - 0 for one that the system chooses. */
@@ -46,83 +55,113 @@ export async function listenPlain(
   port: number,
   times: ListenTimes = {},
 ): Promise<Listening> {
-  const server = createServer(
-    {
-      maxHeaderSize: HEADER_BYTES_MAX,
-      insecureHTTPParser: false,
-      requireHostHeader: false,
-      headersTimeout: times.headMs ?? HEAD_TIMEOUT_MS,
-      requestTimeout: times.requestMs ?? REQUEST_TIMEOUT_MS,
-      connectionsCheckingInterval: times.checkMs ?? CHECK_MS,
-      keepAliveTimeout: KEEP_ALIVE_MS,
-    },
-    (request, response) => gateway.handle(request, response),
-  );
-  server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    void gateway.upgrade(request, socket, head);
+  const connections = new Connections();
+  const server = createServer({ ...http1(times), requireHostHeader: false }, (request, response) => {
+    connections.answering(request.socket, response);
+    gateway.handle(request, response);
   });
-  server.on("clientError", (error: Error & { code?: string }, socket: Duplex) =>
-    refuseUnreadable(gateway, error, socket as Socket),
-  );
+  server.on("connection", (socket) => connections.add(socket));
+  takeUnusual(server, gateway, connections);
   const bound = await bind(server, host, port);
   return {
     port: bound,
     async close() {
       const closed = once(server, "close");
       server.close();
-      server.closeIdleConnections();
-      const late = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
-      await closed;
-      clearTimeout(late);
+      await connections.drain(closed, () => server.closeIdleConnections(), times.drainMs ?? DRAIN_MS);
     },
   };
 }
 
 /** Listens in TLS with HTTP/2 and HTTP/1.1; certificates are exchanged while it runs. */
-export async function listenTls(gateway: Gateway, host: string, port: number, tls: ListenerTls): Promise<Listening> {
+export async function listenTls(
+  gateway: Gateway,
+  host: string,
+  port: number,
+  tls: ListenerTls,
+  times: ListenTimes = {},
+): Promise<Listening> {
+  const connections = new Connections();
   const server = createSecureServer({
+    ...http1(times),
+    ...tls.options(),
     allowHTTP1: true,
-    minVersion: tls.minimum,
-    ...tls.present(),
     maxHeaderListPairs: 100,
     settings: { maxConcurrentStreams: STREAMS_MAX, maxHeaderListSize: HEADER_BYTES_MAX, enablePush: false },
     streamResetBurst: RESETS_BURST,
     streamResetRate: RESETS_SECOND,
-    handshakeTimeout: HEAD_TIMEOUT_MS,
   });
-  const sessions = new Set<ServerHttp2Session>();
-  const sockets = new Set<Socket>();
-  server.on("session", (session) => {
-    sessions.add(session);
-    session.once("close", () => sessions.delete(session));
+  server.on("session", endWhenIdle);
+  server.on("connection", (socket) => connections.add(socket));
+  server.on("secureConnection", (socket) => connections.add(socket));
+  server.on("request", (request, response) => {
+    // With HTTP/1 the classes are those of `node:http`, whatever the declaration says.
+    if (request.httpVersionMajor < 2) connections.answering(request.socket, response as unknown as ServerResponse);
+    else if (!request.stream.endAfterHeaders) endWhenSlow(request, times.requestMs ?? REQUEST_TIMEOUT_MS);
+    gateway.handle(request, response);
   });
-  server.on("secureConnection", (socket) => {
-    sockets.add(socket);
-    socket.once("close", () => sockets.delete(socket));
-  });
-  server.setTimeout(KEEP_ALIVE_MS);
-  server.on("request", (request, response) => gateway.handle(request, response));
-  server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    void gateway.upgrade(request, socket, head);
-  });
-  server.on("clientError", (error: Error & { code?: string }, socket: Duplex) =>
-    refuseUnreadable(gateway, error, socket as Socket),
-  );
-  tls.onChange((files) => server.setSecureContext(files));
+  takeUnusual(server, gateway, connections);
+  const unfollow = tls.follow(server);
   const bound = await bind(server, host, port);
   return {
     port: bound,
     async close() {
+      unfollow();
       const closed = once(server, "close");
+      // Sessions of HTTP/2 are told to go away, and end with their last stream.
       server.close();
-      for (const session of sessions) session.close();
-      const late = setTimeout(() => {
-        for (const socket of sockets) socket.destroy();
-      }, DRAIN_MS);
-      await closed;
-      clearTimeout(late);
+      await connections.drain(closed, () => closeIdleOf(server), times.drainMs ?? DRAIN_MS);
     },
   };
+}
+
+/** What both listeners ask of HTTP/1.1. */
+function http1(times: ListenTimes): ServerOptions {
+  return {
+    maxHeaderSize: HEADER_BYTES_MAX,
+    insecureHTTPParser: false,
+    headersTimeout: times.headMs ?? HEAD_TIMEOUT_MS,
+    requestTimeout: times.requestMs ?? REQUEST_TIMEOUT_MS,
+    connectionsCheckingInterval: times.checkMs ?? CHECK_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+  };
+}
+
+function takeUnusual(server: Server | Http2SecureServer, gateway: Gateway, connections: Connections): void {
+  server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    void gateway.upgrade(request, socket, head);
+  });
+  server.on("clientError", (error: Error & { code?: string }, socket: Duplex) => {
+    // Half an answer, or one that was said to be the last, is followed by nothing.
+    if (connections.hasSpoken(socket)) socket.end();
+    else refuseUnreadable(gateway, error, socket as Socket);
+  });
+}
+
+/** A session without a stream is over after a while; one with a silent stream is the relay's to end. */
+function endWhenIdle(session: ServerHttp2Session): void {
+  let streams = 0;
+  session.on("stream", (stream: ServerHttp2Stream) => {
+    streams += 1;
+    stream.once("close", () => (streams -= 1));
+  });
+  session.setTimeout(KEEP_ALIVE_MS, () => {
+    if (streams === 0) session.destroy();
+  });
+}
+
+/** HTTP/2 has no time limit of the server's for a body that never ends. */
+function endWhenSlow(request: Http2ServerRequest, limitMs: number): void {
+  const late = setTimeout(() => request.stream.close(constants.NGHTTP2_CANCEL), limitMs);
+  request.once("end", () => clearTimeout(late));
+  request.once("close", () => clearTimeout(late));
+}
+
+/** In the server since Node 22, and not in its declaration. */
+function closeIdleOf(server: Http2SecureServer): void {
+  if ("closeIdleConnections" in server && typeof server.closeIdleConnections === "function") {
+    server.closeIdleConnections();
+  }
 }
 
 /** @throws RingwallError `config.invalid` when the port is taken: a stranger would answer in our place */

@@ -15,6 +15,7 @@ export interface LiveStream {
 export class LiveStreams {
   readonly #streams = new Set<LiveStream>();
   readonly #log: Logger;
+  #isClosed = false;
 
   constructor(log: Logger) {
     this.#log = log;
@@ -26,7 +27,9 @@ export class LiveStreams {
 
   /** Gives what to call when the stream is over. */
   add(stream: LiveStream): () => void {
-    this.#streams.add(stream);
+    // Agreed to by its upstream while the gateway was closing: nobody would end it any more.
+    if (this.#isClosed) stream.close();
+    else this.#streams.add(stream);
     return () => void this.#streams.delete(stream);
   }
 
@@ -35,7 +38,9 @@ export class LiveStreams {
     await Promise.all([...this.#streams].map(async (stream) => await this.#check(stream)));
   }
 
+  /** For good: what comes after is closed at once. */
   closeAll(): void {
+    this.#isClosed = true;
     for (const stream of this.#streams) stream.close();
     this.#streams.clear();
   }

@@ -5,7 +5,7 @@ import { createRingwall } from "ringwall";
 import { addressesOf } from "ringwall/adapters/fastify";
 import { memoryCounters } from "ringwall/adapters/memory";
 import { systemClock } from "ringwall/core";
-import { assertionSigner, checkListener, openAssertionKeys } from "ringwall/network";
+import { assertionSigner, type ListenerTls, openAssertionKeys, openListenerTls } from "ringwall/network";
 import { createLogger } from "ringwall/perimeter";
 import {
   linesOfATurn,
@@ -13,14 +13,15 @@ import {
   masterOpener,
   openCounters,
   readRuntime,
+  readSecret,
   readSigner,
   runSupervised,
   targetOf,
 } from "ringwall/supervised";
 import { Gateway } from "./gateway.ts";
 import { type Listening, listenPlain, listenTls } from "./listen.ts";
-import { gatewayOf } from "./settings.ts";
-import { type ListenerTls, listenerTls, tlsFilesOf } from "./tls.ts";
+import { gatewayOf, placesOf } from "./settings.ts";
+import { tlsFilesOf } from "./tls.ts";
 
 const PRIVATE_UMASK = 0o077;
 const SWEEP_MS = 500;
@@ -38,8 +39,7 @@ async function start(runtimeFile: string): Promise<() => Promise<void>> {
   const clock = systemClock;
   const { runtime, config: read } = await readRuntime(runtimeFile, process.getuid?.());
   const { config, gateway: settings, port } = gatewayOf(read, runtime);
-  const { declaredProxy } = config.network;
-  checkListener({ mode: config.mode, host: settings.host, tls: false, declaredProxy });
+  const places = placesOf({ config, gateway: settings });
   const target = await targetOf(runtime, config, "ringwall_app");
   const signer = await readSigner(runtime);
   const shared = await openCounters(config, { log, uid: runtime.uid });
@@ -63,16 +63,16 @@ async function start(runtimeFile: string): Promise<() => Promise<void>> {
     log,
   });
   const listening: Listening[] = [];
-  const addresses = addressesOf(settings.host);
-  for (const [index, address] of addresses.entries()) {
+  for (const [index, address] of addressesOf(places.plain).entries()) {
     const one = await listenPlain(gateway, address, port).catch((error: unknown) => absentTwin(error, index));
     if (one !== undefined) listening.push(one);
   }
   let tls: ListenerTls | undefined;
   if (settings.tls !== undefined) {
     const at = { mode: config.mode, dataDir: runtime.dataDir, hosts: [...gateway.hosts] };
-    tls = listenerTls(tlsFilesOf(settings.tls, at), settings.tls.minimum, log);
-    for (const [index, address] of addresses.entries()) {
+    const files = { ...tlsFilesOf(settings.tls, at), minimum: settings.tls.minimum };
+    tls = await openListenerTls(files, { readKey: (path) => readSecret(path, runtime.uid), clock, log });
+    for (const [index, address] of addressesOf(places.tls ?? places.plain).entries()) {
       const one = await listenTls(gateway, address, settings.tls.port, tls).catch((error: unknown) =>
         absentTwin(error, index),
       );
@@ -82,9 +82,11 @@ async function start(runtimeFile: string): Promise<() => Promise<void>> {
   const timers = [
     setInterval(() => void gateway.sweep().catch(report("sweep")), SWEEP_MS),
     setInterval(() => void assertionKeys.refresh().catch(report("assertion keys")), KEYS_MS),
-    setInterval(() => tls?.check(), CERTIFICATE_MS),
+    setInterval(() => gateway.refreshUpstreams(), CERTIFICATE_MS),
   ];
+  const unwatch = tls?.watch();
   return async () => {
+    unwatch?.();
     gateway.drain();
     await Promise.all(listening.map(async (one) => await one.close()));
     for (const timer of timers) clearInterval(timer);

@@ -106,7 +106,9 @@ function plainest(path: string): string {
     }
     plain = decoded;
   }
-  const segments = plain
+  // Wide and other forms of a letter are the letter to readers that normalise; NUL, `?` and `#` end what others read.
+  const [read = ""] = plain.normalize("NFKC").split(/[\0?#]/, 1);
+  const segments = read
     .replaceAll("\\", "/")
     .split("/")
     .map((segment) => segment.split(";", 1)[0] ?? "");

@@ -1,7 +1,9 @@
 import type { RingwallConfig } from "ringwall";
 import { RingwallError } from "ringwall/core";
-import type { GatewayConfig } from "ringwall/network";
+import { checkListener, type GatewayConfig, isLoopback } from "ringwall/network";
 import { type Runtime, withBankRoute } from "ringwall/supervised";
+
+const LOOPBACK = "127.0.0.1";
 
 /** The configuration as the gateway's process runs with it. */
 export interface GatewaySettings {
@@ -26,4 +28,19 @@ export function gatewayOf(config: RingwallConfig, runtime: Runtime): GatewaySett
   const patch = perimeter.cors.patch || routes.some(({ methods }) => methods?.includes("PATCH") === true);
   const cors = { ...perimeter.cors, patch };
   return { config: { ...whole, perimeter: { ...perimeter, hosts, cors } }, gateway: whole.gateway, port };
+}
+
+/**
+ * Where to listen: plain HTTP beyond this machine only behind a proxy that ends TLS, TLS wherever it is told to.
+ * @throws RingwallError `config.invalid` for plain HTTP beyond loopback, and for development there
+ */
+export function placesOf({ gateway, config: { mode, network } }: Pick<GatewaySettings, "config" | "gateway">): {
+  readonly plain: string;
+  readonly tls: string | undefined;
+} {
+  const { host, tls } = gateway;
+  const { declaredProxy } = network;
+  checkListener({ mode, host, tls: tls !== undefined, declaredProxy });
+  const plain = isLoopback(host) || declaredProxy ? host : LOOPBACK;
+  return { plain, tls: tls === undefined ? undefined : host };
 }

@@ -1,70 +1,12 @@
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { type Logger, RingwallError } from "ringwall/core";
+import { RingwallError } from "ringwall/core";
 import type { GatewayConfig } from "ringwall/network";
-
-/** Certificate and key, as PEM. */
-export interface TlsFiles {
-  readonly cert: string;
-  readonly key: string;
-}
-
-/** What a TLS listener presents, now and after its files changed. */
-export interface ListenerTls {
-  readonly minimum: "TLSv1.2" | "TLSv1.3";
-  present(): TlsFiles;
-  onChange(listener: (files: TlsFiles) => void): void;
-  /** Looks whether the files changed. A pair that cannot be read or does not fit is reported, and the old one stays. */
-  check(): void;
-}
 
 const CERTIFICATE_DAYS = "90";
 const AUTHORITY_DAYS = "365";
-
-/**
- * Reads the files, and reads them again whenever `check` finds them changed.
- * @throws RingwallError `config.invalid` when they cannot be read now
- */
-export function listenerTls(
-  files: { readonly certificateFile: string; readonly keyFile: string },
-  minimum: ListenerTls["minimum"],
-  log: Logger,
-): ListenerTls {
-  const read = (): TlsFiles => ({
-    cert: readFileSync(files.certificateFile, "utf8"),
-    key: readFileSync(files.keyFile, "utf8"),
-  });
-  const digest = ({ cert, key }: TlsFiles): string => createHash("sha256").update(cert).update(key).digest("hex");
-  let present: TlsFiles;
-  try {
-    present = read();
-  } catch (cause) {
-    throw new RingwallError("config.invalid", {
-      message: "gateway.tls: certificateFile or keyFile cannot be read",
-      cause,
-    });
-  }
-  const listeners: ((files: TlsFiles) => void)[] = [];
-  return {
-    minimum,
-    present: () => present,
-    onChange: (listener) => void listeners.push(listener),
-    check() {
-      try {
-        const found = read();
-        if (digest(found) === digest(present)) return;
-        // Throws when certificate and key do not belong together: written one after the other, they do not for a moment.
-        for (const listener of listeners) listener(found);
-        present = found;
-        log.info({}, "the gateway's certificate was exchanged");
-      } catch (error) {
-        log.warn({ err: error }, "the gateway's certificate could not be exchanged; the present one stays");
-      }
-    },
-  };
-}
 
 /**
  * The files of the configuration, or those of a development authority in the data directory, made when missing.

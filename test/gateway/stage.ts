@@ -73,7 +73,9 @@ export type GatewayStage = Awaited<ReturnType<typeof gatewayStage>>;
  * The gateway over real sockets before the example bank (over a unix socket, with the library) and before an upstream
  * that knows nothing of Ringwall, with the bank's real people, database and audit.
  */
-export async function gatewayStage(options: { readonly times?: ListenTimes; readonly timeoutMs?: number } = {}) {
+export async function gatewayStage(
+  options: { readonly times?: ListenTimes; readonly timeoutMs?: number; readonly routes?: readonly object[] } = {},
+) {
   const stage = await bankStage();
   const folder = await mkdtemp(join(tmpdir(), "rw-gateway-"));
   const upstream = await plainUpstream();
@@ -101,6 +103,7 @@ export async function gatewayStage(options: { readonly times?: ListenTimes; read
       { name: "b", host: "b.localhost", ...plain, access: "signed-in" },
       { name: "open", host: "open.localhost", ...plain, access: "public", connectionsMax: 2 },
       { name: "dead", host: "dead.localhost", ...plain, upstream: "http://127.0.0.1:9", access: "public" },
+      ...(options.routes ?? []),
     ],
   });
   const perimeter = createPerimeter(

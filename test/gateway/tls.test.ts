@@ -6,8 +6,9 @@ import { join } from "node:path";
 import { connect as connectTls, type TLSSocket } from "node:tls";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Listening, listenTls } from "../../apps/gateway/listen.ts";
-import { type ListenerTls, listenerTls, tlsFilesOf } from "../../apps/gateway/tls.ts";
-import { silentLogger } from "../../src/core/index.ts";
+import { tlsFilesOf } from "../../apps/gateway/tls.ts";
+import { PlainSecret, silentLogger, systemClock } from "../../src/core/index.ts";
+import { type ListenerTls, openListenerTls } from "../../src/network/index.ts";
 import { opensslMissing, type TestAuthority, testAuthority } from "../../src/testing/certificates.ts";
 import { type GatewayStage, gatewayStage } from "./stage.ts";
 
@@ -34,7 +35,11 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "rw-gateway-tls-"));
   authority = testAuthority(folder, "gateway");
   write(authority.issue(["DNS:open.localhost", "DNS:a.localhost"]));
-  tls = listenerTls({ certificateFile: file("c.pem"), keyFile: file("k.pem") }, "TLSv1.3", silentLogger);
+  const readKey = async (path: string): Promise<PlainSecret> => new PlainSecret(readFileSync(path, "utf8"));
+  tls = await openListenerTls(
+    { certificateFile: file("c.pem"), keyFile: file("k.pem"), minimum: "TLSv1.3" },
+    { readKey, clock: systemClock, log: silentLogger },
+  );
   listening = await listenTls(at.gateway, "127.0.0.1", 0, tls);
 });
 afterAll(async () => {
@@ -152,14 +157,14 @@ withOpenssl("a certificate that changed is presented; one that does not fit its 
     return serialNumber;
   };
   const before = await serial();
-  tls.check();
+  await tls.reload();
   expect(await serial()).toBe(before);
   const next = authority.issue(["DNS:open.localhost", "DNS:a.localhost"]);
   writeFileSync(file("c.pem"), next.certificate);
-  tls.check();
+  await tls.reload();
   expect(await serial()).toBe(before);
   write(next);
-  tls.check();
+  await tls.reload();
   expect(await serial()).not.toBe(before);
 });
 

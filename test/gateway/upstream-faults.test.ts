@@ -96,6 +96,31 @@ test("more requests than a route takes are told to come again", async () => {
   expect(new Set((await Promise.all(asked)).map(({ status }) => status))).toEqual(new Set([200]));
 });
 
+test.each(["Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", "Content-Length: 100\r\n\r\nhello"])(
+  "a body that is cut while its request waits for a connection ends that request alone: %j",
+  async (rest) => {
+    const held: (() => void)[] = [];
+    at.upstream.answer = (_request, response) => void held.push(() => response.end("ok"));
+    const asked = Array.from({ length: 2 }, async () => await ask(at.port, open));
+    await expect.poll(() => held.length).toBe(2);
+    const errors: unknown[] = [];
+    const keep = (error: unknown): void => void errors.push(error);
+    process.on("uncaughtException", keep);
+    const socket = connect(at.port, "127.0.0.1");
+    socket.on("error", () => {});
+    await once(socket, "connect");
+    socket.write(`POST /cut HTTP/1.1\r\nHost: open.localhost\r\n${rest}`);
+    // Another one behind it shows that the gateway has read the first.
+    expectProblem(await ask(at.port, { host: "dead.localhost" }), 502, "upstream.unavailable");
+    socket.destroy();
+    expectProblem(await ask(at.port, { host: "dead.localhost" }), 502, "upstream.unavailable");
+    for (const release of held) release();
+    await Promise.all(asked);
+    process.off("uncaughtException", keep);
+    expect(errors).toEqual([]);
+  },
+);
+
 test("a large answer goes through at the visitor's pace", async () => {
   // Far more than the kernel keeps for the two connections.
   const size = 96_000_000;

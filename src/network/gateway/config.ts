@@ -32,6 +32,8 @@ const UpstreamTls = z.strictObject({
   /** The gateway's own certificate and key: with both, the connection is mutual and carries the assertion. */
   certificateFile: FilePath.optional(),
   keyFile: FilePath.optional(),
+  /** 1.2 only for upstreams that cannot do better. */
+  minimum: z.enum(["TLSv1.2", "TLSv1.3"]).default("TLSv1.3"),
 });
 
 const Route = z
@@ -94,7 +96,10 @@ const Tls = z
  */
 export const GatewayConfig = z
   .strictObject({
-    /** The address to listen on, in plain HTTP: loopback, or behind a proxy that `network.declaredProxy` states. */
+    /**
+     * The address to listen on. In plain HTTP that is loopback, or behind a proxy that `network.declaredProxy` states; with
+     * `tls` and without such a proxy, TLS listens there and plain HTTP on loopback alone.
+     */
     host: z.string().min(1).max(255).default("127.0.0.1"),
     port: z.int().min(1).max(65_535).default(7_480),
     /** A second listener that ends TLS itself, with HTTP/2; its files are read again when they change. */
