@@ -19,6 +19,8 @@ interface Seeded {
 describe.skipIf(NO_BROWSER !== undefined)(["a day with both banks", NO_BROWSER ?? []].flat().join(", "), () => {
   let system: RunningSystem;
   let browser: Browser;
+  /** An administrator of the northern bank, signed in by the first of these. */
+  let iris: Page;
   const authenticator = new Authenticator();
 
   beforeAll(async () => {
@@ -98,7 +100,7 @@ describe.skipIf(NO_BROWSER !== undefined)(["a day with both banks", NO_BROWSER ?
       await olivia.getByRole("dialog").getByRole("button", { name: "Withdraw" }).click();
       const waiting = olivia.getByRole("table", { name: "Invitations that wait" });
       await expect.poll(() => waiting.getByRole("row").count(), POLL).toBe(2);
-      const iris = await newPage(browser);
+      iris = await newPage(browser);
       const complaints = complaintsOf(iris);
       await iris.goto(link);
       await iris.getByLabel("Name").fill("Iris Dahl");
@@ -159,4 +161,57 @@ describe.skipIf(NO_BROWSER !== undefined)(["a day with both banks", NO_BROWSER ?
       expect([complaints, ofBank]).toEqual([[], []]);
     },
   );
+
+  test("a tenant's administrator sees the tenant's own keys, and erases a row and a person with a certificate each", async () => {
+    await go(iris, "Keys");
+    await iris.getByText("wraps one key for each row of sealed fields").waitFor();
+    expect(await iris.getByLabel("Whose").count()).toBe(0);
+    expect(await iris.getByText("session-pepper").count()).toBe(0);
+    await iris.getByRole("button", { name: "Erase a row" }).click();
+    const { account } = seeded("noel@northbank.example");
+    await iris.getByLabel("Table").fill("bank.account");
+    await iris.getByLabel("Row", { exact: true }).fill(account);
+    await iris.getByLabel("Why").fill("asked for in writing");
+    const erase = iris.getByRole("button", { name: "Erase", exact: true });
+    expect(await erase.isDisabled()).toBe(true);
+    await iris.getByLabel("Type the row's id once more").fill(account);
+    await lookAt(iris, "day-6-erase-row");
+    await iris.setViewportSize({ width: 1440, height: 900 });
+    await erase.click();
+    const certificate = iris.getByRole("textbox", { name: "Certificate" });
+    expect(JSON.parse((await certificate.textContent()) ?? "")).toMatchObject({
+      subject: "row",
+      name: account,
+      rows: 1,
+    });
+    await iris.getByRole("button", { name: "Close" }).click();
+
+    await iris.getByRole("button", { name: "Erase a person" }).click();
+    await iris.getByLabel("Person", { exact: true }).selectOption({ label: "Vera Holm (vera@northbank.example)" });
+    await iris.getByLabel("Why").fill("asked for in writing");
+    await iris.getByLabel("Type vera@northbank.example to go on").fill("vera@northbank.example");
+    await lookAt(iris, "day-7-erase-person");
+    await iris.setViewportSize({ width: 1440, height: 900 });
+    await erase.click();
+    expect(JSON.parse((await certificate.textContent()) ?? "")).toMatchObject({ subject: "person" });
+    await iris.getByRole("button", { name: "Close" }).click();
+    expect(await iris.getByRole("button", { name: /^Certificate of/ }).count()).toBe(2);
+    await lookAt(iris, "day-8-erasures");
+  });
+
+  test("a viewer is offered no keys, and is shown none at their address", async () => {
+    const vera = await newPage(browser);
+    await vera.goto(console());
+    await vera.getByLabel("Tenant").fill("northbank");
+    await vera.getByLabel("E-mail").fill("vera@northbank.example");
+    await vera.getByLabel("Password").fill(seeded("vera@northbank.example").password);
+    await vera.getByRole("button", { name: "Continue" }).click();
+    await vera.getByRole("navigation").waitFor();
+    expect(await vera.getByRole("link", { name: "Keys" }).count()).toBe(0);
+    for (const page of ["keys", "gateway"]) {
+      await vera.goto(`${console()}${page}`);
+      await vera.getByRole("heading", { name: "Not yours to see" }).waitFor();
+      await lookAt(vera, `no-permission-${page}`);
+    }
+  });
 });
