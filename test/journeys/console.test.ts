@@ -228,6 +228,16 @@ describe.skipIf(NO_BROWSER !== undefined)(["the console in Chromium", NO_BROWSER
     await other.close();
   });
 
+  test("a look that is refused while the session is exchanged for another is not taken for its end", async () => {
+    await go(page, "Overview");
+    const refused = { code: "identity.sign_in_required", title: "Sign in first.", status: 401 };
+    await page.route("**/v1/session/state", (route) => route.fulfill({ status: 401, json: refused }), { times: 1 });
+    // Asked once more with what the browser has now, and then looked at as before.
+    await page.waitForResponse((answered) => answered.url().endsWith("/v1/session") && answered.ok());
+    await page.waitForResponse((answered) => answered.url().endsWith("/v1/session/state") && answered.ok());
+    await page.getByRole("heading", { level: 1, name: "Overview" }).waitFor();
+  });
+
   test("everything can be reached with the keyboard, and the page complained about nothing", async () => {
     await go(page, "Users");
     await page.keyboard.press("Tab");

@@ -221,3 +221,16 @@ describe("a second factor", () => {
     expect(again.field("next")).toBe("code");
   });
 });
+
+// Last, since everybody else idles out with it.
+test("sessions are not kept alive by looking whether they are still good", async () => {
+  const idle = await stage.tenant("idle-bank");
+  const look = async (): Promise<number> => (await stage.ask("GET", "/v1/session/state", { token: idle.token })).status;
+  for (let minutes = 0; minutes < 25; minutes += 5) {
+    expect(await look()).toBe(200);
+    await stage.advance(5 * 60_000);
+  }
+  await stage.advance(5 * 60_000);
+  expect(await look()).toBe(401);
+  expect((await stage.ask("GET", "/v1/session", { token: idle.token })).status).toBe(401);
+});
