@@ -12,7 +12,8 @@ import { until } from "../faults/until.ts";
 import { type OwnPostgres, ownPostgres } from "./own-postgres.ts";
 
 // docs/operating/install.md, block by block as it stands there, in production mode on a PostgreSQL that is somebody's
-// own. Only its first block, which says what is where, is replaced by this machine's places.
+// own. Of its first block, which says what is where, each line keeps its name and gets this machine's value, as a reader
+// would change it.
 
 const missing = opensslMissing();
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
@@ -60,9 +61,10 @@ beforeAll(async () => {
   };
   const page = BLOCKS.find(({ kind }) => kind === "settings")?.text ?? "";
   expect(page.match(/^[A-Z_]+(?==)/gm)).toEqual(Object.keys(places));
-  settings = Object.entries(places)
-    .map(([name, value]) => `${name}='${value}'`)
-    .join("\n");
+  settings = Object.entries(places).reduce(
+    (block, [name, value]) => block.replace(new RegExp(`^${name}=.*$`, "m"), () => `${name}=${value}`),
+    page,
+  );
 }, 120_000);
 
 afterAll(async () => {
