@@ -2,12 +2,12 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { TOTP } from "otpauth";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { freePort, opensslMissing } from "../../src/testing/index.ts";
+import { untilRunning } from "../cli-process.ts";
 import { until } from "../faults/until.ts";
 import { type OwnPostgres, ownPostgres } from "./own-postgres.ts";
 
@@ -106,17 +106,7 @@ async function serve(block: string): Promise<void> {
     .replace(/^ringwall /, 'exec "$SRC/node_modules/.bin/node" --conditions=source "$SRC/apps/cli/main.ts" ');
   const child = shell(command);
   service = child;
-  const said: string[] = [];
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  for (const stream of [child.stdout, child.stderr]) {
-    if (stream === null) continue;
-    createInterface({ input: stream }).on("line", (line) => {
-      said.push(line);
-      if (line === "Ctrl-C stops everything.") resolve();
-    });
-  }
-  child.once("exit", (code) => reject(new Error(`it ended (${String(code)}):\n${said.join("\n")}`)));
-  await promise;
+  await untilRunning(child);
 }
 
 /** Answers as a person does; the code is known when the factor's file is there. */
