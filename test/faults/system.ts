@@ -1,16 +1,13 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { chmodSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { Client } from "pg";
-import { freePort } from "../../src/testing/free-port.ts";
+import { RUNNING, runCli, spawnCli } from "../cli-process.ts";
+import { systemPorts } from "../running-system.ts";
 import { type HttpClient, httpClient } from "./http.ts";
 import { backendsOf, findProcesses, isAlive, postmasterOf, signal } from "./processes.ts";
 import { until } from "./until.ts";
 
-const CLI = fileURLToPath(new URL("../../apps/cli/main.ts", import.meta.url));
 /** A cold start on a busy machine, and recovery from the log. */
 const START_MS = 90_000;
 const STOP_MS = 30_000;
@@ -85,9 +82,8 @@ export async function connectSuperuser({ dataDir }: Pick<Place, "dataDir">, data
 
 /** The command `ringwall start` and everything it runs. */
 export async function startSystem(place: Place): Promise<System> {
-  const [apiPort, bankPort, gatewayPort] = [await freePort(), await freePort(), await freePort()];
+  const { apiPort, bankPort, words: ports } = await systemPorts();
   const words = ["--config", place.configFile, "--data", place.dataDir];
-  const ports = ["--port", String(apiPort), "--bank-port", String(bankPort), "--gateway-port", String(gatewayPort)];
   const startWords = ["start", ...words, ...ports];
   let supervisor = await startSupervisor(place, startWords);
   const clients = {
@@ -121,7 +117,7 @@ export async function startSystem(place: Place): Promise<System> {
         return renewed && (await isReady(clients.bank)) && (await isReady(clients.api)) ? true : undefined;
       });
     },
-    command: (...command) => runCommand([...command, ...words]),
+    command: async (...command) => await runCli([...command, ...words]),
     superuser: () => until("the superuser is let in", START_MS, () => connectSuperuser(place)),
     async stop() {
       for (const client of Object.values(clients)) client.close();
@@ -138,14 +134,12 @@ export async function startSystem(place: Place): Promise<System> {
 async function startSupervisor({ root }: Place, words: readonly string[]): Promise<number> {
   const output = join(root, `start.${performance.now()}.log`);
   const log = openSync(output, "a", 0o600);
-  const child = spawn(process.execPath, ["--conditions=source", CLI, ...words], {
-    stdio: ["ignore", log, log],
-    env: { PATH: process.env["PATH"], HOME: process.env["HOME"] },
-  });
+  // A file and no pipe: what a killed supervisor leaves behind goes on writing.
+  const child = spawnCli(words, { stdio: ["ignore", log, log] });
   const said = (): string => readFileSync(output, "utf8");
   await until("ringwall start says that it runs", START_MS, () => {
     if (child.exitCode !== null || child.signalCode !== null) return true;
-    return said().includes("Ctrl-C stops everything") ? true : undefined;
+    return said().includes(RUNNING) ? true : undefined;
   });
   if (child.pid === undefined || child.exitCode !== null) throw new Error(`ringwall start ended:\n${said()}`);
   return child.pid;
@@ -157,16 +151,4 @@ async function isReady(client: HttpClient): Promise<boolean> {
   } catch {
     return false;
   }
-}
-
-async function runCommand(words: readonly string[]): ReturnType<System["command"]> {
-  const child = spawn(process.execPath, ["--conditions=source", CLI, ...words], {
-    stdio: ["ignore", "pipe", "pipe"],
-    env: { PATH: process.env["PATH"], HOME: process.env["HOME"] },
-  });
-  const output = { stdout: "", stderr: "" };
-  child.stdout.on("data", (chunk: Buffer) => (output.stdout += chunk.toString()));
-  child.stderr.on("data", (chunk: Buffer) => (output.stderr += chunk.toString()));
-  await once(child, "close");
-  return { exit: child.exitCode, ...output };
 }

@@ -2,7 +2,6 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { copyFileSync, globSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { TOTP } from "otpauth";
@@ -10,6 +9,7 @@ import { Client, Pool } from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { silentLogger } from "../../src/core/index.ts";
 import { freePort, opensslMissing } from "../../src/testing/index.ts";
+import { untilRunning } from "../cli-process.ts";
 import { until } from "../faults/until.ts";
 import { type OwnPostgres, ownPostgres } from "../journeys/own-postgres.ts";
 import { createTracker, hashPassword, SCHEMA } from "./tracker/before.ts";
@@ -130,17 +130,7 @@ async function run(block: string): Promise<string> {
 async function serve(block: string): Promise<void> {
   const child = shell(block);
   service = child;
-  const said: string[] = [];
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  for (const stream of [child.stdout, child.stderr]) {
-    if (stream === null) continue;
-    createInterface({ input: stream }).on("line", (line) => {
-      said.push(line);
-      if (line === "Ctrl-C stops everything.") resolve();
-    });
-  }
-  child.once("exit", (code) => reject(new Error(`it ended (${String(code)}):\n${said.join("\n")}`)));
-  await promise;
+  await untilRunning(child);
 }
 
 /** Behind a company's link, at Ringwall's own server: a password, a second factor, a session. */

@@ -2,17 +2,18 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { TOTP } from "otpauth";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { freePort, opensslMissing } from "../../src/testing/index.ts";
+import { untilRunning } from "../cli-process.ts";
 import { until } from "../faults/until.ts";
 import { type OwnPostgres, ownPostgres } from "./own-postgres.ts";
 
 // docs/operating/install.md, block by block as it stands there, in production mode on a PostgreSQL that is somebody's
-// own. Only its first block, which says what is where, is replaced by this machine's places.
+// own. Of its first block, which says what is where, each line keeps its name and gets this machine's value, as a reader
+// would change it.
 
 const missing = opensslMissing();
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
@@ -60,9 +61,10 @@ beforeAll(async () => {
   };
   const page = BLOCKS.find(({ kind }) => kind === "settings")?.text ?? "";
   expect(page.match(/^[A-Z_]+(?==)/gm)).toEqual(Object.keys(places));
-  settings = Object.entries(places)
-    .map(([name, value]) => `${name}='${value}'`)
-    .join("\n");
+  settings = Object.entries(places).reduce(
+    (block, [name, value]) => block.replace(new RegExp(`^${name}=.*$`, "m"), () => `${name}=${value}`),
+    page,
+  );
 }, 120_000);
 
 afterAll(async () => {
@@ -104,17 +106,7 @@ async function serve(block: string): Promise<void> {
     .replace(/^ringwall /, 'exec "$SRC/node_modules/.bin/node" --conditions=source "$SRC/apps/cli/main.ts" ');
   const child = shell(command);
   service = child;
-  const said: string[] = [];
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  for (const stream of [child.stdout, child.stderr]) {
-    if (stream === null) continue;
-    createInterface({ input: stream }).on("line", (line) => {
-      said.push(line);
-      if (line === "Ctrl-C stops everything.") resolve();
-    });
-  }
-  child.once("exit", (code) => reject(new Error(`it ended (${String(code)}):\n${said.join("\n")}`)));
-  await promise;
+  await untilRunning(child);
 }
 
 /** Answers as a person does; the code is known when the factor's file is there. */

@@ -1,18 +1,12 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
+import type { ChildProcess } from "node:child_process";
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
-import { text } from "node:stream/consumers";
-import { fileURLToPath } from "node:url";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "../../src/adapters/embedded-postgres/index.ts";
 import { silentLogger } from "../../src/core/index.ts";
 import { freePort, type TestAuthority, testAuthority } from "../../src/testing/index.ts";
+import { endCli, runCli, spawnCli, untilRunning } from "../cli-process.ts";
 
-const CLI = fileURLToPath(new URL("../../apps/cli/main.ts", import.meta.url));
-/** The last line that a start says. */
-const RUNNING = "Ctrl-C stops everything.";
 // A test's data has to survive a killed process, and no power cut.
 const SETTINGS = { fsync: "off", full_page_writes: "off", shared_buffers: "32MB", max_connections: "100" };
 
@@ -58,14 +52,10 @@ export async function ringwall(
   cwd: string,
   words: readonly string[],
   answers: readonly string[] = [],
-  cli: string = CLI,
+  cli?: string,
 ): Promise<{ readonly code: number | null; readonly said: string }> {
-  const { execPath, env } = process;
-  const { PATH = "", HOME = "" } = env;
-  const child = spawn(execPath, ["--conditions=source", cli, ...words], { cwd, env: { PATH, HOME } });
-  child.stdin.end(answers.map((answer) => `${answer}\n`).join(""));
-  const [out, err] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "exit")]);
-  return { code: child.exitCode, said: out + err };
+  const { exit, stderr, stdout } = await runCli(words, { cwd, answers, cli });
+  return { code: exit, said: stdout + stderr };
 }
 
 /** A start that runs. */
@@ -76,31 +66,8 @@ export interface Running {
 }
 
 /** Runs `ringwall start` until it says that it runs. @throws Error with what it said when it ends instead. */
-export async function start(cwd: string, words: readonly string[], cli: string = CLI): Promise<Running> {
-  const { execPath, env } = process;
-  const { PATH = "", HOME = "" } = env;
-  const child = spawn(execPath, ["--conditions=source", cli, "start", ...words], {
-    cwd,
-    stdio: ["ignore", "pipe", "pipe"],
-    env: { PATH, HOME },
-  });
-  const said: string[] = [];
-  const { promise: ready, resolve, reject } = Promise.withResolvers<void>();
-  for (const stream of [child.stdout, child.stderr]) {
-    createInterface({ input: stream }).on("line", (line) => {
-      said.push(line);
-      if (line === RUNNING) resolve();
-    });
-  }
-  const exited = once(child, "exit");
-  child.once("exit", (code) => reject(new Error(`it ended (${String(code)}):\n${said.join("\n")}`)));
-  await ready;
-  return {
-    supervisor: child,
-    async stop() {
-      if (child.exitCode !== null || child.signalCode !== null) return;
-      child.kill("SIGINT");
-      await exited;
-    },
-  };
+export async function start(cwd: string, words: readonly string[], cli?: string): Promise<Running> {
+  const supervisor = spawnCli(["start", ...words], { cwd, stdio: ["ignore", "pipe", "pipe"], cli });
+  await untilRunning(supervisor);
+  return { supervisor, stop: async () => await endCli(supervisor) };
 }
