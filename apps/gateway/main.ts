@@ -69,7 +69,7 @@ async function start(runtimeFile: string): Promise<() => Promise<void>> {
   }
   let tls: ListenerTls | undefined;
   if (settings.tls !== undefined) {
-    const at = { mode: config.mode, dataDir: runtime.dataDir, hosts: [...gateway.hosts] };
+    const at = { mode: config.mode, dataDir: runtime.dataDir, hosts: [...gateway.hosts], clock };
     const files = { ...tlsFilesOf(settings.tls, at), minimum: settings.tls.minimum };
     tls = await openListenerTls(files, { readKey: (path) => readSecret(path, runtime.uid), clock, log });
     for (const [index, address] of addressesOf(places.tls ?? places.plain).entries()) {

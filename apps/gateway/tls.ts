@@ -1,12 +1,13 @@
 import { execFileSync } from "node:child_process";
-import { createHash } from "node:crypto";
-import { existsSync, mkdirSync } from "node:fs";
+import { createHash, X509Certificate } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { RingwallError } from "ringwall/core";
+import { type Clock, RingwallError } from "ringwall/core";
 import type { GatewayConfig } from "ringwall/network";
 
 const CERTIFICATE_DAYS = "90";
 const AUTHORITY_DAYS = "365";
+const DAY_MS = 86_400_000;
 
 /**
  * The files of the configuration, or those of a development authority in the data directory, made when missing.
@@ -14,7 +15,7 @@ const AUTHORITY_DAYS = "365";
  */
 export function tlsFilesOf(
   tls: NonNullable<GatewayConfig["tls"]>,
-  at: { readonly mode: string; readonly dataDir: string; readonly hosts: readonly string[] },
+  at: { readonly mode: string; readonly dataDir: string; readonly hosts: readonly string[]; readonly clock: Clock },
 ): { readonly certificateFile: string; readonly keyFile: string } {
   const { certificateFile, keyFile } = tls;
   if (certificateFile !== undefined && keyFile !== undefined) return { certificateFile, keyFile };
@@ -23,13 +24,14 @@ export function tlsFilesOf(
       message: "gateway.tls: developmentAuthority is for development alone",
     });
   }
-  return developmentCertificate(join(at.dataDir, "development-tls"), at.hosts);
+  return developmentCertificate(join(at.dataDir, "development-tls"), at.hosts, at.clock);
 }
 
 /** X.509 is OpenSSL's; we only say for whom. The folder is 0700 by the process's umask. */
 function developmentCertificate(
   folder: string,
   hosts: readonly string[],
+  clock: Clock,
 ): { readonly certificateFile: string; readonly keyFile: string } {
   const named = createHash("sha256").update(hosts.join(" ")).digest("hex").slice(0, 12);
   const file = (name: string): string => join(folder, name);
@@ -37,7 +39,8 @@ function developmentCertificate(
   const made = { certificateFile: file(`gateway-${named}.pem`), keyFile: file(`gateway-${named}.key`) };
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const kind = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
-  if (!existsSync(caFile)) {
+  const isNew = !isInTime(caFile, clock);
+  if (isNew) {
     openssl([
       ...kind,
       "-subj",
@@ -50,7 +53,7 @@ function developmentCertificate(
       caFile,
     ]);
   }
-  if (existsSync(made.certificateFile)) return made;
+  if (!isNew && isInTime(made.certificateFile, clock)) return made;
   const names = [...hosts.map((host) => `DNS:${host}`), "IP:127.0.0.1", "IP:::1"].join(",");
   const extensions = ["-addext", `subjectAltName=${names}`, "-addext", "basicConstraints=critical,CA:FALSE"];
   const files = ["-keyout", made.keyFile, "-out", made.certificateFile];
@@ -68,6 +71,12 @@ function developmentCertificate(
     ...files,
   ]);
   return made;
+}
+
+/** Whether there is a certificate that is good for another day. */
+function isInTime(file: string, clock: Clock): boolean {
+  if (!existsSync(file)) return false;
+  return new X509Certificate(readFileSync(file)).validToDate.getTime() - clock() > DAY_MS;
 }
 
 function openssl(words: readonly string[]): void {

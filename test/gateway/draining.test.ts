@@ -18,7 +18,7 @@ afterEach(async () => {
 interface Visitor {
   readonly socket: Socket;
   readonly closed: Promise<unknown>;
-  text(): string;
+  readonly text: () => string;
 }
 
 async function visitor(bytes: string): Promise<Visitor> {

@@ -168,7 +168,7 @@ withOpenssl(`a body that never ends is given up, over HTTP/2 and over HTTP/1.1 i
   };
   const part = [frame(FRAME.headers, 4, 1, fieldBlock(post)), frame(FRAME.data, 0, 1, Buffer.from("ten bytes."))];
   await send(Buffer.concat(part));
-  await expect.poll(() => cut).toBe(1);
+  await expect.poll(() => cut, { timeout: 20_000 }).toBe(1);
   const socket = connect({ host: "127.0.0.1", port: listening.port, ca, servername: "open.localhost" });
   await once(socket, "secureConnect");
   socket.write(
@@ -176,7 +176,7 @@ withOpenssl(`a body that never ends is given up, over HTTP/2 and over HTTP/1.1 i
   );
   socket.resume();
   await once(socket, "close");
-  await expect.poll(() => cut).toBe(2);
+  await expect.poll(() => cut, { timeout: 20_000 }).toBe(2);
 });
 
 withOpenssl(`smuggling fails over HTTP/1.1 in TLS as it does in plain${skipped}`, async () => {

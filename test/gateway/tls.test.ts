@@ -7,6 +7,7 @@ import { connect as connectTls, type TLSSocket } from "node:tls";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Listening, listenTls } from "../../apps/gateway/listen.ts";
 import { tlsFilesOf } from "../../apps/gateway/tls.ts";
+import { readPrivateFile } from "../../src/adapters/files/index.ts";
 import { PlainSecret, silentLogger, systemClock } from "../../src/core/index.ts";
 import { type ListenerTls, openListenerTls } from "../../src/network/index.ts";
 import { opensslMissing, type TestAuthority, testAuthority } from "../../src/testing/certificates.ts";
@@ -170,9 +171,57 @@ withOpenssl("a certificate that changed is presented; one that does not fit its 
 
 withOpenssl("development makes an authority of its own, and production does not", async () => {
   const settings = { port: 1, developmentAuthority: true, minimum: "TLSv1.3" } as const;
-  const where = { dataDir: folder, hosts: ["localhost"] };
+  const where = { dataDir: folder, hosts: ["localhost", "a.localhost"], clock: systemClock };
   const made = tlsFilesOf(settings, { ...where, mode: "development" });
-  expect(readFileSync(made.certificateFile, "utf8")).toContain("BEGIN CERTIFICATE");
   expect(tlsFilesOf(settings, { ...where, mode: "development" })).toEqual(made);
   expect(() => tlsFilesOf(settings, { ...where, mode: "production" })).toThrow("development alone");
+  // As the process reads it: the key is nobody else's.
+  const readKey = async (path: string): Promise<PlainSecret> =>
+    new PlainSecret(await readPrivateFile(path, { bytesMax: 65_536, uid: process.getuid?.() }));
+  const files = { ...made, minimum: settings.minimum };
+  const own = await openListenerTls(files, { readKey, clock: systemClock, log: silentLogger });
+  const own443 = await listenTls(at.gateway, "127.0.0.1", 0, own);
+  const socket = connectTls({
+    host: "127.0.0.1",
+    port: own443.port,
+    servername: "a.localhost",
+    ca: readFileSync(join(folder, "development-tls", "authority.pem")),
+  });
+  await once(socket, "secureConnect");
+  expect([socket.authorized, socket.getProtocol()]).toEqual([true, "TLSv1.3"]);
+  socket.destroy();
+  await own443.close();
+  // What is over is made anew, instead of a start that fails.
+  const later = (): number => systemClock() + 89.5 * 86_400_000;
+  const before = readFileSync(made.certificateFile, "utf8");
+  expect(tlsFilesOf(settings, { ...where, mode: "development", clock: later })).toEqual(made);
+  expect(readFileSync(made.certificateFile, "utf8")).not.toBe(before);
+});
+
+withOpenssl("what runs over HTTP/2 comes to its end while the gateway drains, and nothing new begins", async () => {
+  let release = (): void => {};
+  at.upstream.answer = (_request, response) => void (release = () => response.end("waited for"));
+  const other = await listenTls(at.gateway, "127.0.0.1", 0, tls, { drainMs: 5_000 });
+  const session = connectHttp2(`https://127.0.0.1:${other.port}`, {
+    ca: readFileSync(authority.caFile),
+    servername: "open.localhost",
+  });
+  const idle = await presented({ port: other.port });
+  const idleClosed = once(idle, "close");
+  idle.write("GET /.ringwall/healthz HTTP/1.1\r\nHost: open.localhost\r\n\r\n");
+  await once(idle, "data");
+  idle.resume();
+  at.upstream.seen.length = 0;
+  const stream = session.request({ ":path": "/", ":authority": "open.localhost" });
+  let text = "";
+  stream.on("data", (chunk: Buffer) => (text += chunk.toString()));
+  await expect.poll(() => at.upstream.seen.length).toBe(1);
+  const goneAway = once(session, "goaway");
+  const closed = other.close();
+  await Promise.all([goneAway, idleClosed]);
+  await expect(presented({ port: other.port })).rejects.toThrow("ECONNREFUSED");
+  release();
+  await once(stream, "close");
+  expect(text).toBe("waited for");
+  await closed;
 });
