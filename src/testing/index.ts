@@ -13,3 +13,4 @@ export { CONTRACT_TABLE, type DatabaseUnderTest, databaseContract } from "./data
 export { freePort } from "./free-port.ts";
 export type { TestServer } from "./postgres-server.ts";
 export { redisMissing, startRedis, type TestRedis } from "./redis-server.ts";
+export { type SoftHsm, softHsm, softHsmMissing } from "./sealing/softhsm.ts";
