@@ -91,7 +91,7 @@ const REFUSED = {
   retryAfterSeconds: undefined,
   cause: undefined,
   fields: ["name", "code", "detail", "retryAfterSeconds"],
-  detail: ["tenant", "table", "row", "column", "keyVersion"],
+  detail: ["tenant", "table", "row", "column", "keyVersion", "erased"],
 };
 
 describe("a sealed field", () => {
@@ -167,14 +167,14 @@ describe("a sealed field", () => {
         tenant: to.tenant,
         actor: { type: "system", capability: "fields.open" },
         targets: [{ type: to.table, id: to.row }],
-        facts: { column: to.column, keyVersion: 2 },
+        facts: { column: to.column, keyVersion: 2, erased: false },
       },
     ]);
     // Of a row of several columns, the one that failed is named.
     s.recorder.events.length = 0;
     const sealed = { a: s.cells.find((cell) => cell.rowKey === to.rowKey)?.sealed ?? to.sealed, ssn: from.sealed };
     expect(() => s.fields.openRow(to.tenant, { ...to, sealed })).toThrow("could not be opened");
-    expect(s.recorder.events.map(({ facts }) => facts)).toEqual([{ column: "ssn", keyVersion: 2 }]);
+    expect(s.recorder.events.map(({ facts }) => facts)).toEqual([{ column: "ssn", keyVersion: 2, erased: false }]);
   });
 
   test("that cannot be audited is an error all the same", () => {
