@@ -18,12 +18,16 @@ async function sealedTables(db: Kysely<unknown>): Promise<void> {
       table_name    text not null,
       row_column    text not null,
       key_column    text not null,
-      person_column text
+      person_column text,
+      tag_columns   text[] not null default '{}'
     )`.execute(db);
   await sql`alter table ringwall.sealed_table enable row level security`.execute(db);
   await sql`alter table ringwall.sealed_table force row level security`.execute(db);
   // Migrations register tables as the owner, and FORCE holds for the owner too.
-  await grantAll(db, "sealed_table", { ringwall_worker: ["select"], ringwall_migrate: ["select", "insert", "delete"] });
+  await grantAll(db, "sealed_table", {
+    ringwall_worker: ["select"],
+    ringwall_migrate: ["select", "insert", "update", "delete"],
+  });
 }
 
 /**
@@ -93,6 +97,7 @@ async function rights(db: Kysely<unknown>): Promise<void> {
   for (const signature of [
     "row_keys_take(text, integer, text, integer)",
     "row_column_type(ringwall.sealed_table)",
+    "row_tags_emptied(ringwall.sealed_table)",
     "row_keys_put(text, text[], text[], text[])",
     "row_keys_left(text, integer)",
     "row_keys_erase(text, text)",
@@ -106,7 +111,13 @@ async function rights(db: Kysely<unknown>): Promise<void> {
 }
 
 async function eraseRowKeys(db: Kysely<unknown>): Promise<void> {
-  // 98 zero bytes: no version that anything opens, and nothing that a rewrap takes up.
+  // 98 zero bytes: no version that anything opens, and nothing that a rewrap takes up. Tags go with the key: whoever
+  // holds the tenant's index key could still ask whether the row held a certain value.
+  await sql`
+    create function ringwall.row_tags_emptied(t ringwall.sealed_table) returns text
+    language sql immutable set search_path = pg_catalog, pg_temp as $$
+      select coalesce(string_agg(format(', %I = null', name), ''), '') from unnest(t.tag_columns) as name
+    $$`.execute(db);
   await sql`
     create function ringwall.row_keys_erase(p_place text, p_row text) returns bigint
     language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
@@ -116,9 +127,10 @@ async function eraseRowKeys(db: Kysely<unknown>): Promise<void> {
     begin
       select * into strict t from ringwall.sealed_table s where s.place = p_place;
       execute format(
-        'update %3$I.%4$I set %2$I = decode(repeat(''00'', 98), ''hex'')
+        'update %3$I.%4$I set %2$I = decode(repeat(''00'', 98), ''hex'')%6$s
           where tenant_id = (select ringwall.tenant()) and %1$I = $1::%5$s and get_byte(%2$I, 0) <> 0',
-        t.row_column, t.key_column, t.table_schema, t.table_name, ringwall.row_column_type(t))
+        t.row_column, t.key_column, t.table_schema, t.table_name, ringwall.row_column_type(t),
+        ringwall.row_tags_emptied(t))
         using p_row;
       get diagnostics changed = row_count;
       return changed;
@@ -132,9 +144,9 @@ async function eraseRowKeys(db: Kysely<unknown>): Promise<void> {
     begin
       select * into strict t from ringwall.sealed_table s where s.place = p_place and s.person_column is not null;
       execute format(
-        'update %2$I.%3$I set %1$I = decode(repeat(''00'', 98), ''hex'')
+        'update %2$I.%3$I set %1$I = decode(repeat(''00'', 98), ''hex'')%5$s
           where tenant_id = (select ringwall.tenant()) and %4$I::text = $1 and get_byte(%1$I, 0) <> 0',
-        t.key_column, t.table_schema, t.table_name, t.person_column)
+        t.key_column, t.table_schema, t.table_name, t.person_column, ringwall.row_tags_emptied(t))
         using p_person;
       get diagnostics changed = row_count;
       return changed;

@@ -1,7 +1,7 @@
 import { type Kysely, sql } from "kysely";
 import { assert } from "../src/core/index.ts";
 import { type AnyTable, tableDdl } from "../src/data/fields/index.ts";
-import { registerSealedTable } from "../src/data/upkeep/index.ts";
+import { registerSealedTable, registerTags } from "../src/data/upkeep/index.ts";
 
 /** What of a declared table is added, and whose its rows are. */
 export interface SealOptions {
@@ -38,6 +38,8 @@ export async function sealColumns(
     const whose = person === undefined ? {} : { person };
     await registerSealedTable(db, { table: table.name, row: table.row, rowKey: table.rowKey, ...whose });
   }
+  const tags = table.indexes.map(({ declared }) => declared.column).filter((name) => isWanted({ name }));
+  await registerTags(db, table.name, tags);
   for (const { text } of ddl.indexes.filter(isWanted)) {
     // tidy-allow(sql): the whole statement is a piece of the declaration, whose names were checked.
     await sql.raw(text).execute(db);

@@ -292,6 +292,15 @@ describe("a certificate", () => {
   });
 });
 
+/** Rows that an index still finds. */
+async function tagged(tenant: TenantId): Promise<readonly string[]> {
+  const rows = await stage.db.owner.query<{ note_id: string }>(
+    "select note_id from shop.note where tenant_id = $1 and body_eq is not null",
+    [tenant],
+  );
+  return rows.map(({ note_id: id }) => id);
+}
+
 describe("a row", () => {
   test("is erased alone, and a backup of its row is erased again by the ledger", async () => {
     const tenant = await newTenant();
@@ -302,7 +311,9 @@ describe("a row", () => {
     ]);
     const ledger = ledgerOf();
     const what = { subject: "row", place: NOTES, row: gone } as const;
+    await stage.db.owner.query("update shop.note set body_eq = 'tag' where tenant_id = $1", [tenant]);
     await erasuresOver(ledger).erase({ ...wanted(tenant), what });
+    expect(await tagged(tenant)).toEqual([kept]);
     await expect(node.openOne(tenant, gone)).rejects.toMatchObject({ code: "keys.decrypt_failed" });
     expect(await node.openOne(tenant, kept)).toMatch(/^note 1/);
     await stage.db.owner.query("update shop.note set row_key = $2 where note_id = $1", [gone, old?.row_key]);
@@ -338,10 +349,12 @@ describe("a person", () => {
     await stage.db.owner.query(entry, [tenant, 1, leaf(ann)]);
     await stage.db.owner.query(entry, [tenant, 2, leaf(ben)]);
     const what = { subject: "person", user: ann } as const;
+    await stage.db.owner.query("update shop.note set body_eq = 'tag' where tenant_id = $1", [tenant]);
     const done = await erasuresOver(ledgerOf()).erase({ ...wanted(tenant), what });
     expect(readStatement(done.certificate, [signer.publicKey])).toMatchObject({ rows: 1, details: 1 });
     await expect(node.openOne(tenant, anns)).rejects.toMatchObject({ code: "keys.decrypt_failed" });
     expect(await node.openOne(tenant, bens)).toMatch(/^note 0/);
+    expect(await tagged(tenant)).toEqual([bens]);
     const kept = await stage.db.owner.query(
       "select position::int as at, octet_length(detail) as length from ringwall.audit_entry where tenant_id = $1 order by 1",
       [tenant],

@@ -95,8 +95,8 @@ test("5,000 rows move to the sealed twin while old and new nodes write and read;
     "policy tenant_wall",
   ]);
   // Rotation and erasure reach its row keys from now on.
-  const registered = await db.owner.query("select row_column, key_column from ringwall.sealed_table");
-  expect(registered).toEqual([{ row_column: "client_id", key_column: "row_key" }]);
+  const registered = await db.owner.query("select row_column, key_column, tag_columns from ringwall.sealed_table");
+  expect(registered).toEqual([{ row_column: "client_id", key_column: "row_key", tag_columns: ["ssn_sealed_eq"] }]);
   for (const tenant of tenants) {
     const rows = await db.owner.query<{ client_id: string; row_key: Buffer; ssn_sealed: Buffer }>(
       "select client_id, row_key, ssn_sealed from shop.client where tenant_id = $1",

@@ -27,6 +27,6 @@ export type { Adoption, AdoptionNote, AdoptionRequest, AdoptionStep } from "./ad
 export { readTable, type TableFacts } from "./catalogue.ts";
 export { MEASURED_ROWS_MAX, type MeasuredPart, measureTable, type TableLeakage } from "./measure.ts";
 export type { Owner } from "./owner.ts";
-export { type RegisteredTable, registerSealedTable } from "./registered-table.ts";
+export { type RegisteredTable, registerSealedTable, registerTags } from "./registered-table.ts";
 export { retagTable } from "./retag.ts";
 export type { Verified } from "./verify.ts";

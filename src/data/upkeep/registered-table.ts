@@ -12,6 +12,8 @@ export interface RegisteredTable {
   readonly rowKey: string;
   /** The column that names the user whose data the row holds, when it is one person's. */
   readonly person?: string;
+  /** Columns of blind indexes' tags, which are emptied with the row's key. */
+  readonly tags?: readonly string[];
 }
 
 /**
@@ -21,7 +23,7 @@ export interface RegisteredTable {
  * @example await registerSealedTable(db, { table: "bank.customer", row: "customer_id", rowKey: "row_key" });
  */
 export async function registerSealedTable(db: Kysely<unknown>, sealed: RegisteredTable): Promise<void> {
-  const { person, place = sealed.table, row, rowKey } = sealed;
+  const { person, place = sealed.table, row, rowKey, tags = [] } = sealed;
   const [schema = "", name = ""] = sealed.table.split(".");
   const table = sql.id(schema, name);
   const columns = ["tenant_id", row, rowKey, ...(person === undefined ? [] : [person])].map((column) => sql.id(column));
@@ -33,6 +35,29 @@ export async function registerSealedTable(db: Kysely<unknown>, sealed: Registere
   await sql`
     insert into ringwall.sealed_table (place, table_schema, table_name, row_column, key_column, person_column)
     values (${place}, ${schema}, ${name}, ${row}, ${rowKey}, ${person ?? null})`.execute(db);
+  await registerTags(db, sealed.table, tags);
+}
+
+/** Adds columns of tags to a table that is registered; changes nothing for one that is not. */
+export async function registerTags(db: Kysely<unknown>, table: string, tags: readonly string[]): Promise<void> {
+  if (tags.length === 0) return;
+  const [schema = "", name = ""] = table.split(".");
+  const { rows } = await sql`
+    update ringwall.sealed_table
+    set tag_columns = array(select distinct unnest(tag_columns || ${sql.val([...tags])}::text[]) order by 1)
+    where table_schema = ${schema} and table_name = ${name} returning place`.execute(db);
+  if (rows.length === 0) return;
+  const columns = sql.join(tags.map((column) => sql.id(column)));
+  await sql`grant update (${columns}) on ${sql.id(schema, name)} to ringwall_worker`.execute(db);
+}
+
+/** Takes columns of tags out again, so that they can be dropped. */
+export async function unregisterTags(db: Kysely<unknown>, table: string, tags: readonly string[]): Promise<void> {
+  const [schema = "", name = ""] = table.split(".");
+  await sql`
+    update ringwall.sealed_table
+    set tag_columns = array(select tag from unnest(tag_columns) as tag where tag <> all(${sql.val([...tags])}::text[]))
+    where table_schema = ${schema} and table_name = ${name}`.execute(db);
 }
 
 /** Takes back what `registerSealedTable` did for a table, so that its row keys' column can be dropped. */

@@ -2,7 +2,7 @@ import { type Kysely, sql } from "kysely";
 import { tableDdl } from "../fields/index.ts";
 import { type Adoption, type AdoptionNote, addedColumns, checkName, plainType } from "./adoption.ts";
 import { type Owner, withLock } from "./owner.ts";
-import { registerSealedTable, unregisterSealedTable } from "./registered-table.ts";
+import { registerSealedTable, registerTags, unregisterSealedTable, unregisterTags } from "./registered-table.ts";
 
 type Sql = Kysely<unknown>;
 type Fragment = ReturnType<typeof sql>;
@@ -34,6 +34,11 @@ export async function prepare(owner: Owner, adoption: Adoption): Promise<Adoptio
       await sql`alter table ${sql.table(name)} add constraint ${check} ${text} not valid`.execute(tx);
     }
     if (note.madeRowKey) await registerSealedTable(tx, { table: name, row: table.row, rowKey: table.rowKey });
+    await registerTags(
+      tx,
+      name,
+      added.filter((column) => table.indexes.some(({ declared }) => declared.column === column)),
+    );
     await openToOwner(tx, name, mark);
     await grantLikePlaintext(tx, adoption, added);
     await installTrigger(tx, adoption, "mark");
@@ -158,6 +163,7 @@ export async function removeTwin(owner: Owner, adoption: Adoption): Promise<void
   await withLock(owner, async (tx) => {
     await dismantle(tx, adoption);
     if (adoption.note?.madeRowKey === true) await unregisterSealedTable(tx, adoption.name);
+    else await unregisterTags(tx, adoption.name, addedColumns(adoption));
     for (const column of addedColumns(adoption)) {
       await sql`alter table ${sql.table(adoption.name)} drop column if exists ${sql.ref(column)}`.execute(tx);
     }

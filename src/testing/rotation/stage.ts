@@ -159,10 +159,17 @@ async function createNotes(db: TestDatabase): Promise<void> {
       note_id   uuid  not null,
       person_id uuid  not null,
       body      bytea not null,
+      body_eq   bytea,
       row_key   bytea not null check (octet_length(row_key) = 98),
       primary key (tenant_id, note_id)
     )`.execute(owner);
   await wall(owner, NOTES, { bank_app: ["select", "insert"] });
-  await registerSealedTable(owner, { table: NOTES, row: "note_id", rowKey: "row_key", person: "person_id" });
+  await registerSealedTable(owner, {
+    table: NOTES,
+    row: "note_id",
+    rowKey: "row_key",
+    person: "person_id",
+    tags: ["body_eq"],
+  });
   await owner.destroy();
 }
