@@ -12,6 +12,8 @@ const NO_COMMAND: Readonly<Record<string, string>> = {
   "GET /metrics": "for Prometheus",
   "GET /v1/openapi.json": "for programs",
   "GET /v1/audit-chain": "the console verifies with it; audit verify reads the database itself",
+  "GET /v1/gateway-routes": "the console shows what the configuration says, which is on the machine",
+  "GET /v1/session/state": "for pages, which look all the time",
   "GET /v1/overview": "the console's first page",
   "GET /v1/settings-check": "doctor checks the same on the machine itself",
 };
@@ -23,7 +25,9 @@ const COMMANDS: Readonly<Record<string, string>> = {
   "POST /v1/bootstrap/links": "bootstrap reissue",
   "POST /v1/erasure-replays": "keys replay-erasures",
   "GET /v1/erasures": "erasures list",
+  "GET /v1/invitations": "invitations list",
   "POST /v1/invitations": "users invite",
+  "POST /v1/invitations/withdraw": "invitations withdraw",
   "POST /v1/invitations/accept": "invitations accept",
   "GET /v1/key-jobs": "keys status",
   "POST /v1/key-rewraps": "keys rewrap",

@@ -229,6 +229,23 @@ test("a tenant is suspended by its name typed, and resumed", async () => {
   expect((await ringwall(`sessions show --url ${url()} --credential ada.key`)).code).toBe(0);
 });
 
+test("an invitation is seen while it waits, and taken back", async () => {
+  const remote = `--url ${url()} --credential ada.key`;
+  const invite = `users invite cy@northbank.example --role viewer --link-file cy.txt ${remote}`;
+  expect((await ringwall(invite)).code).toBe(0);
+  const waiting = await ringwall(`invitations list --json ${remote}`);
+  expect(JSON.parse(waiting.out[0] ?? "")).toMatchObject([{ email: "cy@northbank.example", role: "viewer" }]);
+  expect((await ringwall(`invitations withdraw cy@northbank.example ${remote}`)).code).toBe(0);
+  expect((await ringwall(`invitations list --json ${remote}`)).all).not.toContain("cy@northbank.example");
+  const late = await ringwall(`invitations accept --link-file cy.txt --url ${url()} --credential cy.key`, [
+    "Cy",
+    PASSWORD,
+  ]);
+  expect(late.code).toBe(1);
+  const again = await ringwall(`invitations withdraw cy@northbank.example ${remote}`);
+  expect([again.code, again.all]).toEqual([1, expect.stringContaining("resource.not_found")]);
+});
+
 test("a secret is stored from a file and rotated only where that is set up", async () => {
   writeFileSync(at("value"), "a mail password\n", { mode: 0o600 });
   const stored = await ringwall(`secrets set bank/mail-password --file value --data ${folder}`);

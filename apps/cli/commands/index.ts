@@ -23,6 +23,7 @@ import { showLeakage } from "./fields/leakage.ts";
 import { retagTableCommand } from "./fields/retag.ts";
 import { init } from "./init.ts";
 import { acceptInvitation } from "./invitations/accept.ts";
+import { listInvitations, withdrawInvitation } from "./invitations/pending.ts";
 import { replayErasures } from "./keys/replay-erasures.ts";
 import { rewrapKeys } from "./keys/rewrap.ts";
 import { rotateKey } from "./keys/rotate.ts";
@@ -72,7 +73,9 @@ export const commands: readonly Command[] = [
   setRole,
   disableUser,
   enableUser,
+  listInvitations,
   acceptInvitation,
+  withdrawInvitation,
   issueRecovery,
   redeemRecovery,
   showSession,
