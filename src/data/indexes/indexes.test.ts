@@ -35,10 +35,17 @@ async function indexKeys() {
   return { keys, alpha: await keys.current(ALPHA, "index"), beta: await keys.current(BETA, "index") };
 }
 
+/** What host names are made of, and what their readers take apart. */
+const hostLike = fc
+  .array(fc.constantFrom(".", "。", "%2e", "%", "@", "a", "B", "1", "0x1", "xn--", "ß", "[", ":", "/", "ü"), {
+    maxLength: 8,
+  })
+  .map((parts) => parts.join(""));
+
 describe("normalisers", () => {
   test.each(NORMALISER_NAMES)("%s gives what is already normal back as it is", (name) => {
     fc.assert(
-      fc.property(fc.oneof(text, fc.emailAddress(), fc.string({ unit: "grapheme" })), (value) => {
+      fc.property(fc.oneof(text, fc.emailAddress(), fc.string({ unit: "grapheme" }), hostLike), (value) => {
         const once = normalise(name, value);
         if (once !== undefined) expect(normalise(name, once)).toBe(once);
       }),
@@ -62,6 +69,11 @@ describe("normalisers", () => {
     ["id", "19850412-0057/X", "198504120057x"],
     ["digits", "+46 (0)8 123", "4608123"],
     ["digits", "no number", undefined],
+    ["domain", "ann@Example.COM..", "example.com"],
+    ["domain", "ann@example.com。", "example.com"],
+    ["domain", "ann@example.com%2e%2E", "example.com"],
+    ["domain", "ann@x.1..", undefined],
+    ["domain", "...", undefined],
     ["last4", "123-45-6789", "6789"],
     ["last4", "678", undefined],
     ["domain", "Ann@Example.COM.", "example.com"],

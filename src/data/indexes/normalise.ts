@@ -25,10 +25,24 @@ function digitsOf(value: string): string {
   return value.normalize("NFKC").replaceAll(/[^0-9]/g, "");
 }
 
+/**
+ * Twice, since the first may uncover what the second then reads: a dot that was written in percents, or an address behind
+ * dots. What it gives has neither any more.
+ */
 function domainOf(value: string): string | undefined {
   const text = folded(value).trim();
-  const domain = text.slice(text.lastIndexOf("@") + 1).replace(/\.$/, "");
-  return filled(domainToASCII(domain));
+  return filled(hostOf(hostOf(text.slice(text.lastIndexOf("@") + 1))));
+}
+
+function hostOf(text: string): string {
+  return withoutLastDots(domainToASCII(withoutLastDots(text)));
+}
+
+/** Without the dots at the end, in any of the forms that mean one in a host name (UTS #46). */
+function withoutLastDots(text: string): string {
+  let end = text.length;
+  while (end > 0 && ".。．｡".includes(text[end - 1] ?? " ")) end -= 1;
+  return text.slice(0, end);
 }
 
 const NORMALISERS: Readonly<Record<NormaliserName, Normaliser>> = {
