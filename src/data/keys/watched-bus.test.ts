@@ -233,7 +233,10 @@ describe("in PostgreSQL", () => {
         KEY_KEEPER,
       );
       const between = await at.changes(before.upto);
-      expect(between.changed.map(({ tenant: one }) => one)).toEqual([other]);
+      // Some are told twice while anybody's transaction is open, in another database, too; what is not committed never is.
+      const told = between.changed.map(({ tenant: one }) => one);
+      expect(told).toContain(other);
+      expect(told).not.toContain(tenant);
       return between.upto;
     });
     const upto = await open;
