@@ -13,18 +13,9 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Target } from "./adapters/postgres/index.ts";
-import { type CounterStore, type Logger, RingwallError } from "./core/index.ts";
-import type { RingwallConfig, RingwallParts } from "./ringwall.ts";
-import {
-  masterOpener,
-  openCounters,
-  previousMastersOpener,
-  type Runtime,
-  readRuntime,
-  readRuntimeConfig,
-  readSigner,
-  targetOf,
-} from "./supervised.ts";
+import { type Logger, RingwallError } from "./core/index.ts";
+import type { RingwallConfig } from "./ringwall.ts";
+import { type OpenParts, openParts, type Runtime, readRuntime, readRuntimeConfig, targetOf } from "./supervised.ts";
 
 /** Where an installation is, and whose process this is. */
 export interface InstallationPlace {
@@ -41,7 +32,7 @@ export interface InstallationPlace {
 export interface Installation {
   readonly config: RingwallConfig;
   /** Everything `createRingwall` wants but the clock. */
-  readonly parts: Omit<RingwallParts, "clock"> & { readonly counters: CounterStore | undefined };
+  readonly parts: OpenParts["parts"];
   /** How to connect as a role of the application's own, whose password is `secrets/ROLE.password`. */
   targetOf(role: string): Promise<Target>;
   close(): Promise<void>;
@@ -64,21 +55,12 @@ export async function openInstallation({ configFile, dataDir, log, uid }: Instal
     ports: { api: 0, bank: null, gateway: null },
     uid,
   } satisfies Runtime;
-  const signer = await readSigner(runtime);
-  const target = await targetOf(runtime, config, "ringwall_app");
-  const shared = await openCounters(config, { log, uid });
+  const { close, parts } = await openParts(runtime, config, log);
   return {
     config,
-    parts: {
-      target,
-      signer,
-      openMaster: masterOpener(runtime, config),
-      openPreviousMasters: previousMastersOpener(runtime, config),
-      log,
-      counters: shared.counters,
-    },
+    parts,
     targetOf: async (role) => await targetOf(runtime, config, role),
-    close: async () => await shared.close(),
+    close,
   };
 }
 

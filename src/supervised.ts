@@ -33,7 +33,7 @@ import {
 import type { MasterKey, MasterKeyConfig } from "./data/keys/index.ts";
 import { type ContextSigner, contextSigner } from "./data/tenants/index.ts";
 import type { LineJoining } from "./perimeter/index.ts";
-import { RingwallConfig } from "./ringwall.ts";
+import { RingwallConfig, type RingwallParts } from "./ringwall.ts";
 
 /** What the supervisor tells its children, in the file that is their only argument. It holds no secret. */
 export const Runtime = z.object({
@@ -146,7 +146,7 @@ export async function readSigner(runtime: Runtime): Promise<ContextSigner> {
  * Opens the configured master key, or the software one of the data directory. Only that one is ever made here: the
  * others are made where they live, by who is allowed to.
  */
-export function masterOpener(runtime: Pick<Runtime, "dataDir" | "uid">, { data, mode }: RingwallConfig): MasterOpener {
+function masterOpener(runtime: Pick<Runtime, "dataDir" | "uid">, { data, mode }: RingwallConfig): MasterOpener {
   const config = data?.masterKey ?? {
     kind: "software",
     file: join(runtime.dataDir, "secrets", "master.key"),
@@ -205,7 +205,10 @@ async function readReference(field: string, reference: string, uid: number | und
 }
 
 /** Opens the master keys that were in use before; none of them is made when it is missing. */
-export function previousMastersOpener(runtime: Runtime, { data, mode }: RingwallConfig): () => Promise<MasterKey[]> {
+function previousMastersOpener(
+  runtime: Pick<Runtime, "uid">,
+  { data, mode }: RingwallConfig,
+): () => Promise<MasterKey[]> {
   return async () => {
     const opened: MasterKey[] = [];
     try {
@@ -218,6 +221,42 @@ export function previousMastersOpener(runtime: Runtime, { data, mode }: Ringwall
       for (const master of opened) await master.close?.();
       throw error;
     }
+  };
+}
+
+/**
+ * The configured master key and those before it, together: a process with one and not the others cannot open what is still
+ * to be wrapped anew.
+ */
+export function masterKeysOf(
+  runtime: Pick<Runtime, "dataDir" | "uid">,
+  config: RingwallConfig,
+): Required<Pick<RingwallParts, "openMaster" | "openPreviousMasters">> {
+  return {
+    openMaster: masterOpener(runtime, config),
+    openPreviousMasters: previousMastersOpener(runtime, config),
+  };
+}
+
+/** What `createRingwall` stands on but the clock, opened. */
+export interface OpenParts {
+  readonly parts: Omit<RingwallParts, "clock"> & { readonly counters: CounterStore | undefined };
+  /** After everything that stands on them was closed. */
+  readonly close: () => Promise<void>;
+}
+
+/**
+ * Opens what every process of an installation stands on, in one place, so that none of them leaves something out.
+ * @throws RingwallError `config.invalid`; `counters.unavailable`
+ */
+export async function openParts(runtime: Runtime, config: RingwallConfig, log: Logger): Promise<OpenParts> {
+  const target = await targetOf(runtime, config, "ringwall_app");
+  const signer = await readSigner(runtime);
+  const shared = await openCounters(config, { log, uid: runtime.uid });
+  const { counters } = shared;
+  return {
+    parts: { target, signer, ...masterKeysOf(runtime, config), counters, log },
+    close: async () => await shared.close(),
   };
 }
 

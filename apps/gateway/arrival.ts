@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { newExchange } from "ringwall/adapters/fastify";
 import { RingwallError } from "ringwall/core";
 import type { Exchange, Guard, RoutePolicy } from "ringwall/pipeline";
 import type { Incoming } from "./call.ts";
@@ -61,7 +62,7 @@ export function arrive(request: Incoming, guard: Guard, table: RouteTable, hosts
   const name = route?.settings.name ?? own ?? "(none)";
   const authorization = fieldOf(raw, "authorization");
   return {
-    exchange: newExchange(guard, { visit, authorization, policy, route: name }),
+    exchange: newExchange(guard, { visit, authorization, policy, route: name, operator: false }),
     raw,
     target,
     hostName,
@@ -114,29 +115,6 @@ function isOwnPlace(target: string): boolean {
   return target.startsWith(OWN_PREFIX) || target.startsWith("/.well-known/ringwall/");
 }
 
-type Read = Pick<Exchange, "visit" | "authorization" | "policy" | "route">;
-
-/** A fresh exchange: nobody is known yet. */
-export function newExchange({ sessionCookie }: Guard, { authorization, policy, route, visit }: Read): Exchange {
-  return {
-    id: visit.requestId,
-    visit,
-    authorization,
-    policy,
-    route,
-    principal: undefined,
-    operator: false,
-    sessionCookie,
-    tier: 0,
-    nonce: undefined,
-    params: undefined,
-    query: undefined,
-    body: undefined,
-    answered: false,
-    refusal: undefined,
-  };
-}
-
 /** An exchange for bytes that were no request. */
 export function unreadable(guard: Guard, socket: Socket): Exchange {
   const visit = guard.open({
@@ -146,7 +124,7 @@ export function unreadable(guard: Guard, socket: Socket): Exchange {
     socketAddress: socket.remoteAddress,
     tls: isEncrypted(socket),
   });
-  return newExchange(guard, { visit, authorization: undefined, policy: NO_ROUTE, route: "(none)" });
+  return newExchange(guard, { visit, authorization: undefined, policy: NO_ROUTE, route: "(none)", operator: false });
 }
 
 function isEncrypted(socket: object): boolean {

@@ -7,17 +7,7 @@ import { memoryCounters } from "ringwall/adapters/memory";
 import { systemClock } from "ringwall/core";
 import { assertionSigner, type ListenerTls, openAssertionKeys, openListenerTls } from "ringwall/network";
 import { createLogger } from "ringwall/perimeter";
-import {
-  linesOfATurn,
-  lineWriter,
-  masterOpener,
-  openCounters,
-  readRuntime,
-  readSecret,
-  readSigner,
-  runSupervised,
-  targetOf,
-} from "ringwall/supervised";
+import { linesOfATurn, lineWriter, openParts, readRuntime, readSecret, runSupervised } from "ringwall/supervised";
 import { Gateway } from "./gateway.ts";
 import { type Listening, listenPlain, listenTls } from "./listen.ts";
 import { gatewayOf, placesOf } from "./settings.ts";
@@ -40,12 +30,9 @@ async function start(runtimeFile: string): Promise<() => Promise<void>> {
   const { runtime, config: read } = await readRuntime(runtimeFile, process.getuid?.());
   const { config, gateway: settings, port } = gatewayOf(read, runtime);
   const places = placesOf({ config, gateway: settings });
-  const target = await targetOf(runtime, config, "ringwall_app");
-  const signer = await readSigner(runtime);
-  const shared = await openCounters(config, { log, uid: runtime.uid });
-  const counters = shared.counters ?? memoryCounters({ clock });
-  const openMaster = masterOpener(runtime, config);
-  const ringwall = await createRingwall(config, { target, signer, openMaster, log, clock, counters });
+  const { parts, close } = await openParts(runtime, config, log);
+  const counters = parts.counters ?? memoryCounters({ clock });
+  const ringwall = await createRingwall(config, { ...parts, clock, counters });
   const { identity, keys, perimeter, recorder, secrets } = ringwall;
   const { keySeconds, lifeSeconds } = settings.assertion;
   const assertionKeys = await openAssertionKeys({ secrets, clock, keySeconds });
@@ -92,7 +79,7 @@ async function start(runtimeFile: string): Promise<() => Promise<void>> {
     for (const timer of timers) clearInterval(timer);
     await gateway.close();
     await ringwall.close();
-    await shared.close();
+    await close();
   };
 }
 

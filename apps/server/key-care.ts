@@ -121,6 +121,10 @@ export function runKeyCare(parts: {
     async stop() {
       ending.abort(new Error("the server ends"));
       await running;
+      // Whoever ends without saying so is waited for until its lease is over.
+      await scheduler
+        .release()
+        .catch((error: unknown) => log.warn({ err: error }, "the lease of key care was not given back"));
       await worker.close();
     },
   };

@@ -11,13 +11,10 @@ import { createLogger } from "ringwall/perimeter";
 import {
   linesOfATurn,
   lineWriter,
-  masterOpener,
-  openCounters,
-  previousMastersOpener,
+  openParts,
   type Runtime,
   readRuntime,
   readSecret,
-  readSigner,
   runSupervised,
   targetOf,
   withBankRoute,
@@ -46,14 +43,11 @@ const log = createLogger({
 async function start(runtimeFile: string): Promise<() => Promise<void>> {
   const { runtime, config } = await readRuntime(runtimeFile, process.getuid?.());
   const { host, tls } = await listener(config, runtime.uid);
-  const target = await targetOf(runtime, config, "ringwall_app");
-  await checkDatabase(target);
-  const signer = await readSigner(runtime);
-  const shared = await openCounters(config, { log, uid: runtime.uid });
-  const parts = { signer, log, clock: systemClock };
+  const { close, parts: opened } = await openParts(runtime, config, log);
+  const parts = { ...opened, clock: systemClock };
+  await checkDatabase(parts.target);
   const metrics = createMetrics(systemClock);
-  const ofRingwall = { ...parts, target, counters: shared.counters, meter: metrics.meter };
-  const ringwall = await createRingwall(config, { ...ofRingwall, ...masterKeysOf(runtime, config) });
+  const ringwall = await createRingwall(config, { ...parts, meter: metrics.meter });
   // Before anything listens: what a restored backup brought back is erased again first.
   const keyCare = await startKeyCare(runtime, config, { ...parts, ringwall });
   const sequencer = await startSequencer(runtime, config, parts);
@@ -105,16 +99,9 @@ async function start(runtimeFile: string): Promise<() => Promise<void>> {
     await finishing;
     await keyCare.stop();
     await ringwall.close();
-    await shared.close();
+    await close();
     // Last, so that what the others recorded while they ended is signed too.
     await sequencer.stop();
-  };
-}
-
-function masterKeysOf(runtime: Runtime, config: RingwallConfig) {
-  return {
-    openMaster: masterOpener(runtime, config),
-    openPreviousMasters: previousMastersOpener(runtime, config),
   };
 }
 

@@ -14,11 +14,9 @@ import {
   bankSocket,
   linesOfATurn,
   lineWriter,
-  masterOpener,
-  openCounters,
+  openParts,
   type Runtime,
   readRuntime,
-  readSigner,
   runSupervised,
   targetOf,
 } from "ringwall/supervised";
@@ -41,16 +39,12 @@ async function start(runtimeFile: string): Promise<() => Promise<void>> {
   const { runtime, config } = await readRuntime(runtimeFile, process.getuid?.());
   const { api, bank: port } = runtime.ports;
   if (port === null) throw new RingwallError("config.invalid", { message: "the bank has no port" });
-  const signer = await readSigner(runtime);
-  const target = await targetOf(runtime, config, "ringwall_app");
-  const openMaster = masterOpener(runtime, config);
-  const shared = await openCounters(config, { log, uid: runtime.uid });
-  const parts = { target, signer, openMaster, log, clock, counters: shared.counters, sessionCookie: SESSION_COOKIE };
-  const ringwall = await createRingwall(config, parts);
+  const { parts, close } = await openParts(runtime, config, log);
+  const ringwall = await createRingwall(config, { ...parts, clock, sessionCookie: SESSION_COOKIE });
   await takeOverPassword(ringwall.secrets, runtime, `${ROLE}.password`);
   const actor = { type: "service", tenant: PLATFORM_TENANT, name: "bank" } as const;
   const own = await targetOf(runtime, config, ROLE, () => ringwall.secrets.getFresh(PASSWORD_SECRET, { actor }));
-  const database = postgresDatabase({ target: own, signer, clock });
+  const database = postgresDatabase({ target: own, signer: parts.signer, clock });
   let draining = false;
   const publicOrigin = `http://localhost:${api}`;
   const bank: SeededBank = { ringwall, database, clock, publicOrigin, draining: () => draining };
@@ -63,7 +57,7 @@ async function start(runtimeFile: string): Promise<() => Promise<void>> {
     await behind?.close();
     await database.close();
     await ringwall.close();
-    await shared.close();
+    await close();
   };
 }
 

@@ -1,6 +1,6 @@
 import { RingwallConfig } from "ringwall";
 import { parseConfig } from "ringwall/core";
-import { masterOpener } from "ringwall/supervised";
+import { masterKeysOf } from "ringwall/supervised";
 import type { ConfigFile } from "../config-file.ts";
 import type { DataPaths } from "../data-directory.ts";
 
@@ -16,8 +16,8 @@ export async function openConfiguredMaster(
 ): Promise<string | undefined> {
   const parsed = parseConfig(RingwallConfig, config.content);
   if (parsed.data === undefined) return undefined;
-  const open = masterOpener({ dataDir: paths.root, ...(uid < 0 ? { uid: undefined } : { uid }) }, parsed);
-  const master = await open(false);
+  const { openMaster } = masterKeysOf({ dataDir: paths.root, uid: uid < 0 ? undefined : uid }, parsed);
+  const master = await openMaster(false);
   try {
     const { plaintext, wrapped } = await master.generate(["doctor"]);
     const opened = await master.unwrap(wrapped, ["doctor"]);

@@ -15,8 +15,8 @@ import { CommandFailed, UsageError } from "../command.ts";
 import { type DataPaths, prepareDataDirectory } from "../data-directory.ts";
 import { keptSecret } from "../private-file.ts";
 import { loadApplicationMigrations } from "./application-migrations.ts";
-import { newContextKey, parseContextKey } from "./context-key.ts";
 import { databaseTarget } from "./database-target.ts";
+import { newContextKey, parseContextKey } from "./key-files.ts";
 import {
   type ExternalDatabase,
   externalTarget,

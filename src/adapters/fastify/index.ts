@@ -10,6 +10,7 @@
  *
  * @module
  */
+export { type Arrived, newExchange } from "./exchange.ts";
 export { type Health, healthRoutes } from "./health.ts";
 export { addressesOf, type Listening, listenOn } from "./listen.ts";
 export { asRingwallError, type Problem, problem } from "./problem.ts";

@@ -14,6 +14,7 @@ import type { AssertionVerifier, ListenerTls } from "../../network/index.ts";
 import { isJsonMediaType } from "../../perimeter/index.ts";
 import { type Exchange, type Guard, type RoutePolicy, runSteps, type Step } from "../../pipeline.ts";
 import { arriveAsserted, assertedSteps } from "./assertion.ts";
+import { newExchange } from "./exchange.ts";
 import { asRingwallError, problem } from "./problem.ts";
 
 declare module "fastify" {
@@ -162,29 +163,6 @@ function arrive(request: FastifyRequest, guard: Guard, operator: boolean): Excha
   });
   const route = request.routeOptions.url ?? "(none)";
   return newExchange(guard, { visit, authorization: raw.headers.authorization, policy, route, operator });
-}
-
-type Arrived = Pick<Exchange, "visit" | "authorization" | "policy" | "route" | "operator">;
-
-function newExchange({ sessionCookie }: Guard, arrived: Arrived): Exchange {
-  const { authorization, operator, policy, route, visit } = arrived;
-  return {
-    id: visit.requestId,
-    visit,
-    authorization,
-    policy,
-    route,
-    principal: undefined,
-    operator,
-    sessionCookie,
-    tier: 0,
-    nonce: undefined,
-    params: undefined,
-    query: undefined,
-    body: undefined,
-    answered: false,
-    refusal: undefined,
-  };
 }
 
 /** Runs a phase without leaving the current turn when every step is synchronous. */

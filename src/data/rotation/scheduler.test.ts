@@ -37,6 +37,16 @@ const newest = async (tenant: TenantId) =>
   );
 
 describe("the scheduler", () => {
+  test("works on one node at a time; one that ends hands over at once, and nobody gives away what another holds", async () => {
+    const [first, second] = [(await stage.node()).parts, (await stage.node()).parts].map(createKeyScheduler);
+    await stage.db.owner.query("update ringwall.key_scheduler set lease_until = '-infinity'");
+    expect([(await first?.tick())?.held, (await second?.tick())?.held]).toEqual([true, false]);
+    await second?.release();
+    expect((await second?.tick())?.held).toBe(false);
+    await first?.release();
+    expect((await second?.tick())?.held).toBe(true);
+  });
+
   test("replaces keys at 90 days and not before, wraps their rows anew, and leaves what is replaced by hand", async () => {
     const tenant = await newTenant();
     const node = await stage.node();

@@ -38,6 +38,8 @@ export interface Tick {
 export interface KeyScheduler {
   /** One round; repeatable, and finished by the next one wherever it is cut off. */
   tick(): Promise<Tick>;
+  /** Lets another node take over at once, for a node that ends. */
+  release(): Promise<void>;
   /** Ages as of the last look, for a metrics endpoint; empty on nodes that do not hold the lease. */
   metrics(): readonly KeyAgeMetric[];
 }
@@ -72,6 +74,10 @@ class LeasedScheduler implements KeyScheduler {
       this.#agesMs = nowMs;
     }
     return { held: true, ...seen, jobs: await this.#work() };
+  }
+
+  async release(): Promise<void> {
+    await this.#parts.worker.once(PLATFORM_TENANT, KEY_KEEPER, CLAIM, [this.#holder, 0]);
   }
 
   async #claim(): Promise<boolean> {

@@ -1,5 +1,4 @@
-import { createPublicKey, type KeyObject } from "node:crypto";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileHeadStore, readPrivateFile } from "ringwall/adapters/files";
@@ -11,7 +10,7 @@ import type { Context, ExitCode, Input } from "../../command.ts";
 import { CommandFailed, EXIT, UsageError } from "../../command.ts";
 import { type DataPaths, dataDirectory, dataPaths } from "../../data-directory.ts";
 import { showRows } from "../answer.ts";
-import { parseContextKey } from "../context-key.ts";
+import { parseContextKey, readPublicKey } from "../key-files.ts";
 import { findLocalTarget } from "../local-target.ts";
 
 const KEY_BYTES_MAX = 4_096;
@@ -28,7 +27,7 @@ export async function verify(input: Input, context: Context): Promise<ExitCode> 
     return path === undefined ? undefined : resolve(machine.cwd, path);
   };
   const tenant = tenantOption(input);
-  const verifier = new HeadVerifier([await readPublicKey(named("key") ?? paths.auditKey, machine.uid)]);
+  const verifier = new HeadVerifier([await readPublicKey(named("key") ?? paths.auditKey, "audit key", machine.uid)]);
   const heads = await fileHeadStore(existingFolder(named("heads") ?? paths.auditHeads));
   const database = postgresDatabase({
     target: await findLocalTarget(input, machine, "ringwall_worker"),
@@ -58,23 +57,6 @@ function tenantOption(input: Input): TenantId | undefined {
   const text = input.text("tenant");
   if (text === undefined || isTenantId(text)) return text;
   throw new UsageError("--tenant is not a tenant id");
-}
-
-/** From a public key, which anybody may have, or from the signing key's own private file. */
-async function readPublicKey(file: string, uid: number): Promise<KeyObject> {
-  if (!existsSync(file)) {
-    throw new CommandFailed(`the audit key ${file} does not exist`, {
-      wayOut: "Name it: --key FILE (public or signing key, PEM)",
-    });
-  }
-  const text = readFileSync(file, "utf8");
-  // A private key that others can read has signed what they like.
-  const pem = text.includes("PUBLIC KEY") ? text : await readPrivateFile(file, { bytesMax: KEY_BYTES_MAX, uid });
-  try {
-    return createPublicKey(pem);
-  } catch (error) {
-    throw new CommandFailed(`${file} is not a key in PEM`, { cause: error });
-  }
 }
 
 /** Without the copies a log whose owner cut it off would look whole, so their folder must be there. */

@@ -14,9 +14,9 @@ import {
 } from "ringwall/core";
 import { contextSigner } from "ringwall/data/tenants";
 import type { Owner } from "ringwall/data/upkeep";
-import { masterOpener } from "ringwall/supervised";
+import { masterKeysOf } from "ringwall/supervised";
 import type { Context, Input } from "../../command.ts";
-import { parseContextKey } from "../context-key.ts";
+import { parseContextKey } from "../key-files.ts";
 import { findInstallation, findLocalTarget } from "../local-target.ts";
 import { asOwner } from "../owner-connection.ts";
 
@@ -60,12 +60,13 @@ export async function withLocalOwner<T>(
     uid: machine.uid === -1 ? undefined : machine.uid,
   };
   const target = await findLocalTarget(input, machine, "ringwall_migrate");
-  const openMaster = masterOpener(runtime, parsed);
+  const { openMaster, openPreviousMasters } = masterKeysOf(runtime, parsed);
   const ringwall = await createRingwall(parsed, {
     target: await findLocalTarget(input, machine, "ringwall_app"),
     signer,
     // A new master key beside a table that is to be sealed would be a key that nobody has a copy of.
     openMaster: async () => await openMaster(false),
+    openPreviousMasters,
     log: silentLogger,
     clock,
     // No request comes here, so nothing is counted.

@@ -1,13 +1,11 @@
-import { createPublicKey, type KeyObject } from "node:crypto";
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { readPrivateFile } from "ringwall/adapters/files";
 import { readStatement } from "ringwall/data/erasure";
 import { CommandFailed, type Context, EXIT, type ExitCode, type Input } from "../../command.ts";
 import { dataDirectory, dataPaths } from "../../data-directory.ts";
 import { showRow } from "../answer.ts";
+import { readPublicKey } from "../key-files.ts";
 
-const KEY_BYTES_MAX = 4_096;
 const CERTIFICATE_BYTES_MAX = 262_144;
 
 /** Behind `keys verify-certificate`. */
@@ -19,7 +17,7 @@ export async function verify(input: Input, context: Context): Promise<ExitCode> 
     given === undefined
       ? join(dataPaths(dataDirectory(input.text("data"), machine)).secrets, "erasure.key")
       : resolve(machine.cwd, given);
-  const key = await readKey(keyFile, machine.uid);
+  const key = await readPublicKey(keyFile, "erasure key", machine.uid);
   const statement = readStatement(readCertificate(resolve(machine.cwd, name)), [key]);
   if (statement?.schema !== "ringwall.erasure.certificate.1") {
     const facts = { valid: false };
@@ -42,20 +40,4 @@ function readCertificate(file: string): string {
   if (!existsSync(file)) throw new CommandFailed(`the certificate ${file} does not exist`);
   if (statSync(file).size > CERTIFICATE_BYTES_MAX) throw new CommandFailed(`${file} is too large for a certificate`);
   return readFileSync(file, "utf8").replace(/\r?\n$/, "");
-}
-
-async function readKey(file: string, uid: number): Promise<KeyObject> {
-  if (!existsSync(file)) {
-    throw new CommandFailed(`the erasure key ${file} does not exist`, {
-      wayOut: "Name it: --key FILE (public or signing key, PEM)",
-    });
-  }
-  const text = readFileSync(file, "utf8");
-  // A private key that others can read has signed what they like.
-  const pem = text.includes("PUBLIC KEY") ? text : await readPrivateFile(file, { bytesMax: KEY_BYTES_MAX, uid });
-  try {
-    return createPublicKey(pem);
-  } catch (error) {
-    throw new CommandFailed(`${file} is not a key in PEM`, { cause: error });
-  }
 }

@@ -14,7 +14,7 @@ import { CommandFailed } from "../../command.ts";
 import type { DataPaths } from "../../data-directory.ts";
 import { keptSecret } from "../../private-file.ts";
 import { loadApplicationMigrations } from "../application-migrations.ts";
-import { newContextKey, parseContextKey } from "../context-key.ts";
+import { newContextKey, parseContextKey } from "../key-files.ts";
 import { asOwner } from "../owner-connection.ts";
 import type { Runtime } from "./runtime.ts";
 import type { Service } from "./supervise.ts";

@@ -7,7 +7,7 @@ import { checkSchema } from "ringwall/migrations";
 import { CommandFailed } from "../../command.ts";
 import type { ConfigFile } from "../../config-file.ts";
 import type { DataPaths } from "../../data-directory.ts";
-import { parseContextKey } from "../context-key.ts";
+import { parseContextKey } from "../key-files.ts";
 import { type LocalRole, localTarget } from "../local-target.ts";
 import { asOwner } from "../owner-connection.ts";
 
