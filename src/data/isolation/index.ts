@@ -1,0 +1,14 @@
+/**
+ * Layer 4, isolation: reads a live PostgreSQL, says of each table whether one tenant can reach another's rows, tries it,
+ * and writes what would mend it.
+ *
+ * Guards nothing by itself: it examines what guards. Changes nothing; what it plants to try an attack is rolled back.
+ *
+ * Limits: it knows what the catalog and the probes show, not what the application does with its rows. What it does not
+ * understand it reports as unknown, never as walled.
+ *
+ * @module
+ */
+export type { Category, CheckInfo, Evidence, Finding, Level, ObjectName, Report, Verdict } from "./finding.ts";
+export { type SqlAccess, SqlRefusal, type SqlSession } from "./session.ts";
+export { IsolationSettings } from "./settings.ts";
