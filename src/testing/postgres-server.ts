@@ -106,6 +106,6 @@ async function buildTemplate(server: TestServer): Promise<void> {
   const owner = sqlAs("ringwall_migrate", TEMPLATE);
   await migrate(owner);
   const { kid, keyHex } = server.contextKey;
-  await installContextKey(owner, { kid, key: Buffer.from(keyHex, "hex") }, "constant");
+  await installContextKey(owner, { kid, key: Buffer.from(keyHex, "hex") });
   await owner.destroy();
 }
