@@ -44,6 +44,16 @@ export async function installContextKey(db: Kysely<unknown>, key: ContextKey): P
   });
 }
 
+/** The keys that verify contexts, the newest first. @param db - Connected as `ringwall_migrate`. */
+export async function liveContextKeys(
+  db: Kysely<unknown>,
+): Promise<readonly { readonly kid: string; readonly ageSeconds: number }[]> {
+  const { rows } = await sql<{ kid: string; ageSeconds: number }>`
+    select kid, extract(epoch from clock_timestamp() - created_at)::float8 as "ageSeconds"
+    from ringwall.context_key order by created_at desc`.execute(db);
+  return rows;
+}
+
 /** The key XOR the two constants of HMAC (RFC 2104, section 2), each as long as a block of SHA-256. */
 function keyPads({ kid, key }: ContextKey): Pads {
   assert(key.length === CONTEXT_KEY_BYTES, "a context key has 32 bytes");
