@@ -27,6 +27,7 @@ import { listInvitations, withdrawInvitation } from "./invitations/pending.ts";
 import { replayErasures } from "./keys/replay-erasures.ts";
 import { rewrapKeys } from "./keys/rewrap.ts";
 import { rotateKey } from "./keys/rotate.ts";
+import { rotateContextKey } from "./keys/rotate-context.ts";
 import { shredTenant } from "./keys/shred.ts";
 import { keysStatus } from "./keys/status.ts";
 import { verifyCertificate } from "./keys/verify-certificate.ts";
@@ -90,6 +91,7 @@ export const commands: readonly Command[] = [
   retagTableCommand,
   keysStatus,
   rotateKey,
+  rotateContextKey,
   rewrapKeys,
   shredTenant,
   verifyCertificate,

@@ -18,7 +18,6 @@ export { type PostgresBus, postgresBus } from "./bus.ts";
 export { type ConfiguredPlace, configuredTarget } from "./configured.ts";
 export type { Target } from "./connect.ts";
 export { type PostgresDatabase, type PostgresOptions, postgresDatabase } from "./database.ts";
+export { postgresPasswordRotator, scramVerifier } from "./passwords/index.ts";
 export type { PoolState } from "./pool.ts";
-export { postgresPasswordRotator } from "./rotate-password.ts";
-export { scramVerifier } from "./scram.ts";
 export { openSql } from "./sql.ts";

@@ -19,5 +19,7 @@ export {
   type ContextKey,
   type ContextSigner,
   contextSigner,
+  type ReplaceableSigner,
+  replaceableSigner,
 } from "./context.ts";
 export { type Tenant, type TenantRegister, tenantRegister } from "./register.ts";
