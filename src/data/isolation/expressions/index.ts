@@ -16,6 +16,6 @@ export { all, any, type Condition, FALSE, notUnderstood, TRUE } from "./conditio
 export { caseProver, type Decision, type Prover, type Question } from "./decide.ts";
 export { procedure } from "./functions.ts";
 export { findAll, loadParser, parseExpression, parseProcedure, parseStatements, words } from "./parse.ts";
-export { policyScope, readPolicy } from "./read.ts";
+export { policyScope, readings, readPolicy } from "./read.ts";
 export type { Scope } from "./scope.ts";
-export type { ColumnType, FunctionSource, Surroundings } from "./surroundings.ts";
+export type { ColumnType, FunctionSource, Link, Surroundings } from "./surroundings.ts";
