@@ -42,7 +42,126 @@ export interface Analysis {
   decide(role: string, table: Table, command: Command, clause: Clause): Decision;
   /** What one policy's expression implies by itself. */
   alone(policy: Policy, clause: Clause): Decision;
+  /** Whether one policy's expression is true for every row that is not the context's. */
+  isAlwaysTrue(policy: Policy, clause: Clause): boolean;
   /** What a condition on rows of `table` implies; `calledUnknown` as the reading of it noted. */
+  judge(table: Table, condition: Condition): Decision;
+  policiesOf(table: Table): readonly Policy[];
+  /** What an app role can act as by itself, by inheritance or by switching; each with its login. */
+  readonly actors: readonly { readonly login: string; readonly role: string }[];
+}
+
+const kept = new WeakMap<CheckContext, Analysis>();
+
+/** The analysis of a context; checks share it. The parser has to be loaded, else nothing is understood. */
+export function analysisOf(context: CheckContext): Analysis {
+  const found = kept.get(context) ?? new PolicyAnalysis(context);
+  kept.set(context, found);
+  return found;
+}
+
+const CLAUSES: readonly (readonly [Command, Clause])[] = [
+  ["SELECT", "USING"],
+  ["INSERT", "WITH CHECK"],
+  ["UPDATE", "USING"],
+  ["UPDATE", "WITH CHECK"],
+  ["DELETE", "USING"],
+];
+
+const NO_RIGHTS: Decision = { answer: "implies", reason: "row-level security lets no row through" };
+
+class PolicyAnalysis implements Analysis {
+  readonly names: Names;
+  readonly actors: Analysis["actors"];
+  readonly #context: CheckContext;
+  readonly #policies: ReadonlyMap<number, readonly Policy[]>;
+  readonly #decided = new Map<string, Decision>();
+  readonly #passages = new Map<string, readonly Passage[]>();
+  readonly #open = new Set<string>();
+
+  constructor(context: CheckContext) {
+    this.#context = context;
+    this.names = namesOf(context);
+    this.#policies = Map.groupBy(context.catalog.policies, ({ table }) => table);
+    const { access } = context.catalog;
+    this.actors = context.settings.appRoles.flatMap((login) =>
+      [...access.reach(login).values()].filter(({ way }) => way !== "inherit").map(({ role }) => ({ login, role })),
+    );
+  }
+
+  policiesOf({ relation }: Table): readonly Policy[] {
+    return this.#policies.get(relation.oid) ?? [];
+  }
+
+  passages(table: Table): readonly Passage[] {
+    const known = this.#passages.get(table.name);
+    if (known !== undefined) return known;
+    const found: Passage[] = [];
+    for (const { login, role } of this.actors) {
+      const rights = relationRights(this.#context.catalog, role, table.relation);
+      for (const [command, clause] of CLAUSES) {
+        if (!rights.has(command)) continue;
+        const decision = this.decide(role, table, command, clause);
+        const policies = this.bypass(role, table.relation) === undefined ? this.#applicable(role, table, command) : [];
+        found.push({ table, login, role, command, clause, decision, policies });
+      }
+    }
+    this.#passages.set(table.name, found);
+    return found;
+  }
+
+  decide(role: string, table: Table, command: Command, clause: Clause): Decision {
+    const bypass = this.bypass(role, table.relation);
+    if (bypass !== undefined) return { answer: "does not imply", witness: `every row: ${bypass}` };
+    const policies = this.#applicable(role, table, command);
+    const restrictive = policies.filter(({ permissive }) => !permissive);
+    const permissive = policies.filter((each) => each.permissive);
+    if (permissive.length === 0) return NO_RIGHTS;
+    // What a subquery reads is walled for some roles and not for others.
+    const key = `${role} ${table.name} ${clause} ${policies.map(({ name }) => name).join(" ")}`;
+    return this.#once(key, table, () => {
+      const scope = policyScope(
+        this.names.surroundings((other) => this.#isWalled(role, other)),
+        table.name,
+      );
+      const read = (policy: Policy): Condition => {
+        const text = clause === "USING" ? policy.using : (policy.check ?? policy.using);
+        return text === undefined ? TRUE : readPolicy(text, scope);
+      };
+      const condition = all([...restrictive.map(read), permissive.length === 0 ? FALSE : any(permissive.map(read))]);
+      return this.#settle(condition, table, scope.course.calledUnknown);
+    });
+  }
+
+  alone(policy: Policy, clause: Clause): Decision {
+    return this.#ofPolicy(policy, clause, "alone", (condition) => condition);
+  }
+
+  isAlwaysTrue(policy: Policy, clause: Clause): boolean {
+    const fails = (condition: Condition): Condition => ({
+      kind: "not",
+      condition: { kind: "is", condition, value: true },
+    });
+    // That it is never anything but true for others' rows has the form of a wall.
+    return this.#ofPolicy(policy, clause, "fails", fails).answer === "implies";
+  }
+
+  #ofPolicy(policy: Policy, clause: Clause, what: string, of: (condition: Condition) => Condition): Decision {
+    const table = this.#context.table(policy.table);
+    const text = clause === "USING" ? policy.using : (policy.check ?? policy.using);
+    if (table === undefined) return { answer: "unknown", notUnderstood: "a table that is not there" };
+    const [actor] = this.actors;
+    return this.#once(`${what} ${table.name} ${policy.name} ${clause}`, table, () => {
+      const role = actor?.role ?? "";
+      const scope = policyScope(
+        this.names.surroundings((other) => this.#isWalled(role, other)),
+        table.name,
+      );
+      const condition = text === undefined ? TRUE : readPolicy(text, scope);
+      return this.#settle(of(condition), table, scope.course.calledUnknown);
+    });
+  }
+
   judge(table: Table, condition: Condition): Decision;
   policiesOf(table: Table): readonly Policy[];
   /** What an app role can act as by itself, by inheritance or by switching; each with its login. */
