@@ -238,7 +238,8 @@ export const PASSAGE_CHECKS: readonly StaticCheck[] = [
     (context) =>
       witnessed(
         context,
-        /no context/,
+        // A plain setting that was taken back is '' and not NULL.
+        /no context|context's tenant equals ''/,
         ({ name }) => `the policies of ${name} hold for any tenant's rows when there is no context`,
       ),
   ),
