@@ -2,7 +2,7 @@ import type { SelectStmt } from "libpg-query";
 import { type Condition, notUnderstood } from "./condition.ts";
 import { condition } from "./conditions.ts";
 import { findAll, parseExpression } from "./parse.ts";
-import type { Relation, Scope } from "./scope.ts";
+import { type Relation, type Scope, symbol } from "./scope.ts";
 import { rows } from "./subqueries.ts";
 import type { Surroundings } from "./surroundings.ts";
 import { term } from "./terms.ts";
@@ -37,8 +37,23 @@ export function policyScope(surroundings: Surroundings, table: string): Scope {
  * where it reads it. A read in a subquery, or in a statement that is put together from others, is not followed and
  * holds always.
  */
-export function readings(select: SelectStmt, table: string, surroundings: Surroundings): readonly Condition[] {
-  const scope = { ...policyScope(surroundings, table), relations: new Map<string, Relation>() };
+export function readings(
+  select: SelectStmt,
+  table: string,
+  surroundings: Surroundings,
+  parameters: readonly string[] = [],
+): readonly Condition[] {
+  const scope = {
+    ...policyScope(surroundings, table),
+    relations: new Map<string, Relation>(),
+    qualified: false,
+    // Whoever calls the function chooses them.
+    parameters: new Map(
+      parameters.flatMap((name, index) =>
+        [name, String(index + 1)].map((key) => [key, symbol(`parameter ${index}`, `the argument ${name}`)] as const),
+      ),
+    ),
+  };
   const unclear = [notUnderstood(`read of ${table}`, `how a statement reads ${table}`)];
   if (mentionsOf(select, table) === 0) return [];
   const parts = halves(select);

@@ -28,7 +28,9 @@ function read(routine: Routine): BodyFacts {
   if (source === undefined) return refuse("this login may not read its text");
   if (routine.language === "sql") return sqlFacts(source, refuse);
   if (routine.language !== "plpgsql") return refuse(`it is written in ${routine.language}`);
-  const parsed = parseProcedure(procedure(source, parametersOf(routine), routine.isTrigger));
+  const parsed = parseProcedure(
+    procedure(source, parametersOf(routine), routine.returns === "" ? "void" : routine.returns),
+  );
   if ("refused" in parsed) return refuse(parsed.refused);
   const dynamic = TREES_OF_TEXT.some((kind) => findAll(parsed.tree, kind).length > 0);
   const statements: Node[] = [];
