@@ -111,6 +111,8 @@ class PolicyAnalysis implements Analysis {
   }
 
   decide(role: string, table: Table, command: Command, clause: Clause): Decision {
+    const whose = this.#whoseUnknown(table);
+    if (whose !== undefined) return whose;
     const bypass = this.bypass(role, table.relation);
     if (bypass !== undefined) return { answer: "does not imply", witness: `every row: ${bypass}` };
     const policies = this.#applicable(role, table, command);
@@ -190,16 +192,21 @@ class PolicyAnalysis implements Analysis {
   }
 
   #settle(condition: Condition, table: Table, calledUnknown: string | undefined): Decision {
-    if (table.tenantColumn === undefined && this.names.links(table.name).length === 0)
-      return {
-        answer: "unknown",
-        notUnderstood: "whose a row is: it has no tenant column and refers to no table that has",
-      };
+    const whose = this.#whoseUnknown(table);
+    if (whose !== undefined) return whose;
     const { context } = this.#context.settings;
     const decision = caseProver.decide({ condition, tenantNullable: table.tenantColumn?.notNull !== true });
     // With a plain setting for a context, whatever is called could change it between two parts of the expression.
     if (decision.answer !== "implies" || context.kind === "ringwall" || calledUnknown === undefined) return decision;
     return { answer: "unknown", notUnderstood: `whether ${calledUnknown}() changes the setting ${context.name}` };
+  }
+
+  #whoseUnknown(table: Table): Decision | undefined {
+    if (table.tenantColumn !== undefined || this.names.links(table.name).length > 0) return undefined;
+    return {
+      answer: "unknown",
+      notUnderstood: "whose a row is: it has no tenant column and refers to no table that has",
+    };
   }
 
   #isWalled(role: string, name: string): boolean {
