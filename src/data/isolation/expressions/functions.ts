@@ -1,6 +1,6 @@
 import type { FuncCall, Node } from "libpg-query";
 import { CHANGING, known, setting, unique } from "./calls.ts";
-import type { Condition, Term } from "./condition.ts";
+import type { Condition, Term } from "./cases/index.ts";
 import { other } from "./origins.ts";
 import { findAll, type Parsed, parseExpression, parseProcedure, parseStatements, selectOf, words } from "./parse.ts";
 import type { Scope } from "./scope.ts";

@@ -1,5 +1,5 @@
 import type { SelectStmt } from "libpg-query";
-import { type Condition, notUnderstood } from "./condition.ts";
+import { type Condition, notUnderstood } from "./cases/index.ts";
 import { condition } from "./conditions.ts";
 import { findAll, parseExpression } from "./parse.ts";
 import { type Relation, type Scope, symbol } from "./scope.ts";

@@ -1,5 +1,5 @@
 import type { Node, SelectStmt } from "libpg-query";
-import { all, any, type Condition } from "./condition.ts";
+import { all, any, type Condition } from "./cases/index.ts";
 import { findAll } from "./parse.ts";
 import { column, type Relation, type Rows, type Scope } from "./scope.ts";
 

@@ -212,7 +212,7 @@ class PolicyAnalysis implements Analysis {
   #isWalled(role: string, name: string): boolean {
     const relation = this.names.relation(name);
     const table = relation === undefined ? undefined : this.#context.table(relation.oid);
-    if (table?.tenantColumn === undefined || !/table$/.test(table.relation.kind)) return false;
+    if (table?.tenantColumn === undefined || !table.relation.kind.endsWith("table")) return false;
     return this.decide(role, table, "SELECT", "USING").answer === "implies";
   }
 

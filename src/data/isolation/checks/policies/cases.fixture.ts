@@ -83,7 +83,7 @@ export const POLICY_CASES: readonly Case[] = [
   {
     check: "policy-client-setting",
     plant: `${BARE}${policy("using (tenant_id = (current_setting('request.jwt.claims', true)::json ->> 'tenant'))")}`,
-    silent: `${policy("using (email = (current_setting('request.jwt.claims', true)::json ->> 'email'))")}`,
+    silent: policy("using (email = (current_setting('request.jwt.claims', true)::json ->> 'email'))"),
   },
   {
     check: "policy-user-claims",
