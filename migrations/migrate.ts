@@ -9,6 +9,8 @@ import { migration as input } from "./0006_input.ts";
 import { migration as applications } from "./0007_application_migrations.ts";
 import { migration as rotation } from "./0008_key_rotation.ts";
 import { migration as epoch } from "./0009_key_epoch.ts";
+import { migration as lifecycle } from "./0010_tenant_lifecycle.ts";
+import { openWallsToOwner } from "./lifecycle/tenant-tables.ts";
 import type { Migration } from "./migration.ts";
 
 /** In order. A file that is not listed here does not run. */
@@ -22,6 +24,7 @@ export const MIGRATIONS: readonly Migration[] = [
   applications,
   rotation,
   epoch,
+  lifecycle,
 ];
 
 const LOCK = 7_400_002;
@@ -57,6 +60,7 @@ export async function migrate(
       for (const migration of pending) await apply(connection, migration, migrations.indexOf(migration) + 1);
       const applied = pending.map(({ name }) => name);
       for (const one of applications) applied.push(...(await migrateApplication(connection, one)));
+      if (migrations.includes(lifecycle)) await openWallsToOwner(connection);
       return applied;
     } finally {
       await sql`select pg_advisory_unlock(${LOCK})`.execute(connection);
