@@ -9,7 +9,9 @@ import { migration as input } from "./0006_input.ts";
 import { migration as applications } from "./0007_application_migrations.ts";
 import { migration as rotation } from "./0008_key_rotation.ts";
 import { migration as epoch } from "./0009_key_epoch.ts";
+import { migration as lifecycle } from "./0010_tenant_lifecycle.ts";
 import { renewTenantFunction } from "./context.ts";
+import { openWallsToOwner } from "./lifecycle/tenant-tables.ts";
 import type { Migration } from "./migration.ts";
 
 /** In order. A file that is not listed here does not run. */
@@ -23,6 +25,7 @@ export const MIGRATIONS: readonly Migration[] = [
   applications,
   rotation,
   epoch,
+  lifecycle,
 ];
 
 const LOCK = 7_400_002;
@@ -59,6 +62,7 @@ export async function migrate(
       await renewTenantFunction(connection);
       const applied = pending.map(({ name }) => name);
       for (const one of applications) applied.push(...(await migrateApplication(connection, one)));
+      if (migrations.includes(lifecycle)) await openWallsToOwner(connection);
       return applied;
     } finally {
       await sql`select pg_advisory_unlock(${LOCK})`.execute(connection);

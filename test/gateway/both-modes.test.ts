@@ -92,9 +92,9 @@ test("nobody gets to the bank's socket without an assertion, with one of another
   expect(await status({ "x-ringwall-assertion": once })).toBe(200);
   expect(await status({ "x-ringwall-assertion": once })).toBe(403);
   expect(await status({ "x-ringwall-assertion": make(), x_ringwall_assertion: make() })).toBe(403);
-  expect(
-    await status({ "x-ringwall-assertion": make({ audience: "a", method: "GET", target: "/api/session" }) }),
-  ).toBe(403);
+  expect(await status({ "x-ringwall-assertion": make({ audience: "a", method: "GET", target: "/api/session" }) })).toBe(
+    403,
+  );
   expect(
     await status({ "x-ringwall-assertion": make({ audience: "bank", method: "POST", target: "/api/session" }) }),
   ).toBe(403);

@@ -43,7 +43,7 @@ test.skipIf(missing !== undefined)(
     const now = at.stage.clock() / 1_000;
     const call = { ...purpose, now };
     const once = sign();
-    const [head = "", , signature = ""] = (sign()).split(".");
+    const [head = "", , signature = ""] = sign().split(".");
     const forged = Buffer.from(JSON.stringify({ sub: "root" })).toString("base64url");
     const none = Buffer.from(JSON.stringify({ alg: "none", typ: "rw-assertion+jwt" })).toString("base64url");
     const calls = [

@@ -43,6 +43,8 @@ import { revokeSessions } from "./sessions/revoke-all.ts";
 import { showSession } from "./sessions/show.ts";
 import { start } from "./start/index.ts";
 import { createTenant } from "./tenants/create.ts";
+import { deleteTenant, restoreTenant } from "./tenants/delete.ts";
+import { exportTenantCommand } from "./tenants/export/command.ts";
 import { listTenants } from "./tenants/list.ts";
 import { resumeTenant, suspendTenant } from "./tenants/suspend.ts";
 import { devCertificate } from "./tls/dev-cert.ts";
@@ -69,6 +71,9 @@ export const commands: readonly Command[] = [
   createTenant,
   suspendTenant,
   resumeTenant,
+  exportTenantCommand,
+  deleteTenant,
+  restoreTenant,
   listUsers,
   inviteUser,
   setRole,

@@ -65,9 +65,7 @@ describe("an assertion", () => {
   });
 
   test("is for its own route, method and target alone", async () => {
-    expect(await refusal(verifier()(sign({ audience: "other" }), purpose))).toBe(
-      "ERR_JWT_CLAIM_VALIDATION_FAILED",
-    );
+    expect(await refusal(verifier()(sign({ audience: "other" }), purpose))).toBe("ERR_JWT_CLAIM_VALIDATION_FAILED");
     expect(await refusal(verifier()(sign(), { ...purpose, method: "POST" }))).toBe("method");
     expect(await refusal(verifier()(sign(), { ...purpose, target: "/x?y=2" }))).toBe("target");
   });
@@ -84,7 +82,7 @@ describe("an assertion", () => {
   test("signed by somebody else, unsigned, of another type or longer life is refused", async () => {
     const strange = generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey;
     const { kid } = keys.signing();
-    const claims = JSON.parse(Buffer.from((sign()).split(".")[1] ?? "", "base64url").toString()) as Record<
+    const claims = JSON.parse(Buffer.from(sign().split(".")[1] ?? "", "base64url").toString()) as Record<
       string,
       unknown
     >;
@@ -105,7 +103,7 @@ describe("an assertion", () => {
     expect(await reason(await made({}, { ...claims, role: "root" }, own))).toBe("claims");
     const { sub: _, ...headless } = claims;
     expect(await reason(await made({}, headless, own))).toBe("claims");
-    const [, payload = ""] = (sign()).split(".");
+    const [, payload = ""] = sign().split(".");
     const none = Buffer.from(JSON.stringify({ alg: "none", typ: "rw-assertion+jwt" })).toString("base64url");
     expect(await reason(`${none}.${payload}.`)).toBe("ERR_JOSE_ALG_NOT_ALLOWED");
     expect(await reason("x".repeat(5_000))).toBe("length");
