@@ -20,6 +20,8 @@ export interface Column {
   readonly expression: string | undefined;
   readonly generated: "no" | "stored" | "virtual";
   readonly identity: boolean;
+  /** Functions outside `pg_catalog` that the expression calls. */
+  readonly calls: readonly Oid[];
   /** Rights on this column alone; those on the whole table are the table's. */
   readonly grants: readonly Grant[];
 }
@@ -176,6 +178,8 @@ export interface Catalog {
   readonly triggers: readonly Trigger[];
   readonly rules: readonly Rule[];
   readonly routines: ReadonlyMap<Oid, Routine>;
+  /** Types, named as in `Column.baseType`, whose default equality is leakproof: the planner uses an index through a wall. */
+  readonly leakproofTypes: ReadonlySet<string>;
   /** What this login may not read, each with what is not known for it. Checks that need it answer unknown. */
   readonly unreadable: readonly { readonly what: UnreadablePart; readonly reason: string }[];
 }

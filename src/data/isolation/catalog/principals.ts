@@ -45,6 +45,8 @@ export interface Reach {
   readonly way: Way;
   /** From the one who starts to `role`, both named. */
   readonly path: readonly string[];
+  /** May become it by SET ROLE, now or after granting itself so. Attributes (superuser, BYPASSRLS) come in no other way. */
+  readonly canBecome: boolean;
 }
 
 /** Answers who can act as whom. Each answer is worked out once and kept. */
@@ -96,7 +98,7 @@ export function accessOf(roles: readonly Role[], version: number): Access {
  * as inherited, and again as one to switch to, from where more is in reach.
  */
 function walk(byName: ReadonlyMap<string, Role>, start: string, version: number): ReadonlyMap<string, Reach> {
-  const found = new Map<string, Reach>([[start, { role: start, way: "self", path: [start] }]]);
+  const found = new Map<string, Omit<Reach, "canBecome">>([[start, { role: start, way: "self", path: [start] }]]);
   const switchable = new Set([start]);
   for (const way of WAYS) {
     const queue = [...found.values()];
@@ -112,7 +114,7 @@ function walk(byName: ReadonlyMap<string, Role>, start: string, version: number)
       }
     }
   }
-  return found;
+  return new Map([...found].map(([role, reach]) => [role, { ...reach, canBecome: switchable.has(role) }]));
 }
 
 interface StepsFrom {

@@ -177,3 +177,22 @@ export const SCHEMAS = `
          case a.grantee when 0 then 'public' else pg_catalog.pg_get_userbyid(a.grantee)::pg_catalog.text end, a.privilege_type, a.is_grantable))
        from pg_catalog.aclexplode(coalesce(n.nspacl, pg_catalog.acldefault('n', n.nspowner))) a) as grants
   from pg_catalog.pg_namespace n where n.nspname !~ '^pg_' and n.nspname <> 'information_schema' order by n.nspname`;
+
+export const EXPRESSION_CALLS = `
+  select x.adrelid as relation, a.attname::pg_catalog.text as column, d.refobjid as routine
+  from pg_catalog.pg_attrdef x
+  join pg_catalog.pg_attribute a on a.attrelid = x.adrelid and a.attnum = x.adnum
+  join pg_catalog.pg_depend d on d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass and d.objid = x.oid
+    and d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass`;
+
+export const LEAKPROOF_TYPES = `
+  select distinct case n.nspname when 'pg_catalog' then '' else n.nspname || '.' end || t.typname as name
+  from pg_catalog.pg_opclass c
+  join pg_catalog.pg_am m on m.oid = c.opcmethod and m.amname = 'btree'
+  join pg_catalog.pg_amop o on o.amopfamily = c.opcfamily and o.amoplefttype = c.opcintype and o.amoprighttype = c.opcintype
+    and o.amopstrategy = 3
+  join pg_catalog.pg_operator e on e.oid = o.amopopr
+  join pg_catalog.pg_proc p on p.oid = e.oprcode and p.proleakproof
+  join pg_catalog.pg_type t on t.oid = c.opcintype
+  join pg_catalog.pg_namespace n on n.oid = t.typnamespace
+  where c.opcdefault`;

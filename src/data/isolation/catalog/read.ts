@@ -2,7 +2,7 @@ import type { SqlSession } from "../session.ts";
 import type { Catalog, Schema } from "./model.ts";
 import { accessOf } from "./principals.ts";
 import { SCHEMAS } from "./queries.ts";
-import { readRelations } from "./relations.ts";
+import { readLeakproofTypes, readRelations } from "./relations.ts";
 import { readRoutines } from "./routines.ts";
 import { type GrantRows, grantsOf } from "./rows.ts";
 import { readRoles, readServer } from "./server.ts";
@@ -47,7 +47,9 @@ async function readAll(session: SqlSession): Promise<Catalog> {
   const parts = await readTableParts(session);
   const routines = await readRoutines(session, may);
   const schemas = await readSchemas(session);
-  return { server, roles, access: accessOf(roles, server.version), schemas, relations, ...parts, routines, unreadable };
+  const leakproofTypes = await readLeakproofTypes(session);
+  const access = accessOf(roles, server.version);
+  return { server, roles, access, schemas, relations, ...parts, routines, leakproofTypes, unreadable };
 }
 
 async function readSchemas(session: SqlSession): Promise<readonly Schema[]> {

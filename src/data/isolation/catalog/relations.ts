@@ -1,6 +1,6 @@
 import type { SqlSession } from "../session.ts";
 import type { Column, Oid, Relation } from "./model.ts";
-import { COLUMNS, RELATIONS, SEQUENCE_OWNERS, VIEW_READS } from "./queries.ts";
+import { COLUMNS, EXPRESSION_CALLS, LEAKPROOF_TYPES, RELATIONS, SEQUENCE_OWNERS, VIEW_READS } from "./queries.ts";
 import { type GrantRows, grantsOf, grouped, wordOf } from "./rows.ts";
 
 interface RelationRow {
@@ -49,7 +49,12 @@ const GENERATED = { "": "no", s: "stored", v: "virtual" } as const;
 /** Every table, view and sequence outside PostgreSQL's own schemas. */
 export async function readRelations(session: SqlSession): Promise<ReadonlyMap<Oid, Relation>> {
   const rows = await session.query<RelationRow>(RELATIONS);
-  const columns = grouped(await session.query<ColumnRow>(COLUMNS), (row) => row.relation, columnOf);
+  const calls = await readCalls(session);
+  const columns = grouped(
+    await session.query<ColumnRow>(COLUMNS),
+    (row) => row.relation,
+    (row) => columnOf(row, calls.get(row.relation)),
+  );
   const reads = grouped(
     await session.query<{ relation: Oid; reads: Oid }>(VIEW_READS),
     (row) => row.relation,
@@ -85,7 +90,27 @@ export async function readRelations(session: SqlSession): Promise<ReadonlyMap<Oi
   );
 }
 
-function columnOf(row: ColumnRow): Column {
+interface Call {
+  readonly column: string;
+  readonly routine: Oid;
+}
+
+async function readCalls(session: SqlSession): Promise<ReadonlyMap<Oid, readonly Call[]>> {
+  const rows = await session.query<Call & { relation: Oid }>(EXPRESSION_CALLS);
+  return grouped(
+    rows,
+    (row) => row.relation,
+    ({ column, routine }) => ({ column, routine }),
+  );
+}
+
+/** `varchar` compares as text does: PostgreSQL has no equality of its own for it. */
+export async function readLeakproofTypes(session: SqlSession): Promise<ReadonlySet<string>> {
+  const names = (await session.query<{ name: string }>(LEAKPROOF_TYPES)).map(({ name }) => name);
+  return new Set(names.includes("text") ? [...names, "varchar"] : names);
+}
+
+function columnOf(row: ColumnRow, calls: readonly Call[] = []): Column {
   return {
     name: row.name,
     type: row.type,
@@ -95,6 +120,7 @@ function columnOf(row: ColumnRow): Column {
     expression: row.expression ?? undefined,
     generated: wordOf(GENERATED, row.generated),
     identity: row.identity,
+    calls: calls.filter(({ column }) => column === row.name).map(({ routine }) => routine),
     grants: grantsOf(row.grants),
   };
 }

@@ -46,7 +46,7 @@ export interface Server {
     readonly count: number;
     readonly grants: readonly Grant[];
   }[];
-  /** Rights on PostgreSQL's own functions, tables and views that `initdb` and extensions did not give. */
+  /** Rights on PostgreSQL's own functions, tables, views and parameters that were given after `initdb`. */
   readonly systemGrants: readonly SystemGrant[];
   /** `undefined` when this login may not read it. */
   readonly hba: readonly HbaRule[] | undefined;
@@ -80,9 +80,12 @@ export interface Publication {
 }
 
 export interface SystemGrant extends Grant {
-  readonly kind: "function" | "relation";
-  /** `pg_read_file(text)`, `pg_authid`; of `pg_catalog` or `information_schema`. */
+  readonly kind: "function" | "relation" | "parameter";
+  /** `pg_read_file`, `pg_authid`, `session_replication_role`. */
   readonly name: string;
+  /** Types of a function's arguments; empty for others. */
+  readonly arguments: string;
+  /** `pg_catalog` or `information_schema`; empty for a parameter. */
   readonly schema: string;
 }
 

@@ -89,18 +89,18 @@ export const LARGE_OBJECTS = `
 /** Rights on PostgreSQL's own objects that were given after `initdb`. */
 export const SYSTEM_GRANTS = `
   with given as (
-    select 'relation' as kind, c.oid, 'pg_catalog.pg_class'::pg_catalog.regclass as class, n.nspname, c.relname::pg_catalog.text as name,
+    select 'relation' as kind, c.oid, 'pg_catalog.pg_class'::pg_catalog.regclass as class, n.nspname, c.relname::pg_catalog.text as name, '' as arguments,
         coalesce(c.relacl, pg_catalog.acldefault('r', c.relowner)) as acl, c.relowner as owner
       from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
       where n.nspname in ('pg_catalog', 'information_schema') and c.relkind in ('r', 'v', 'p')
     union all
     select 'function', p.oid, 'pg_catalog.pg_proc'::pg_catalog.regclass, n.nspname,
-        p.proname || '(' || pg_catalog.pg_get_function_identity_arguments(p.oid) || ')',
+        p.proname::pg_catalog.text, pg_catalog.pg_get_function_identity_arguments(p.oid),
         coalesce(p.proacl, pg_catalog.acldefault('f', p.proowner)), p.proowner
       from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace
       where n.nspname in ('pg_catalog', 'information_schema')
   )
-  select g.kind, g.nspname::pg_catalog.text as schema, g.name,
+  select g.kind, g.nspname::pg_catalog.text as schema, g.name, g.arguments,
     case a.grantee when 0 then 'public' else pg_catalog.pg_get_userbyid(a.grantee)::pg_catalog.text end as grantee, a.privilege_type as privilege,
     a.is_grantable as grantable
   from given g cross join lateral pg_catalog.aclexplode(g.acl) a
@@ -108,7 +108,10 @@ export const SYSTEM_GRANTS = `
   where a.grantee <> g.owner and not exists (
     select from pg_catalog.aclexplode(coalesce(i.initprivs, pg_catalog.acldefault(case g.kind when 'relation' then 'r' else 'f' end::pg_catalog."char", g.owner))) b
     where b.grantee = a.grantee and b.privilege_type = a.privilege_type)
-  limit 10000`;
+  union all
+  select 'parameter', '', p.parname, '',
+    case a.grantee when 0 then 'public' else pg_catalog.pg_get_userbyid(a.grantee)::pg_catalog.text end, a.privilege_type, a.is_grantable
+  from pg_catalog.pg_parameter_acl p cross join lateral pg_catalog.aclexplode(p.paracl) a`;
 
 export const HBA = `
   select h.line_number as line, coalesce(h.type, '') as type, coalesce(h.database, '{}') as databases, coalesce(h.user_name, '{}') as users,
