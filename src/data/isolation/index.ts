@@ -12,5 +12,15 @@
 export { type Catalog, readCatalog, readCatalogWithin } from "./catalog/index.ts";
 export { checkContext, runStaticChecks, STATIC_CHECKS, type StaticCheck } from "./checks/index.ts";
 export type { Category, CheckInfo, Evidence, Finding, Level, ObjectName, Report, Verdict } from "./finding.ts";
+export {
+  type Decision,
+  guessSettings,
+  type IsolationPlan,
+  planDiff,
+  planIsolation,
+  planMigration,
+} from "./generate/index.ts";
+export { isGreen, prettyReport, sarifReport } from "./report/index.ts";
 export { type SqlAccess, SqlRefusal, type SqlSession } from "./session.ts";
 export { IsolationSettings } from "./settings.ts";
+export { ISOLATION_CHECKS, isolationFixes, type Verified, type VerifyOptions, verifyIsolation } from "./verify.ts";
