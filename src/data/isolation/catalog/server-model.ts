@@ -85,7 +85,7 @@ export interface SystemGrant extends Grant {
   readonly name: string;
   /** Types of a function's arguments; empty for others. */
   readonly arguments: string;
-  /** `pg_catalog` or `information_schema`; empty for a parameter. */
+  /** `pg_catalog`; empty for a parameter. */
   readonly schema: string;
 }
 

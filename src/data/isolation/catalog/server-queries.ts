@@ -86,19 +86,19 @@ export const LARGE_OBJECTS = `
       pg_catalog.count(*)::pg_catalog.float8 as count
     from pg_catalog.pg_largeobject_metadata m group by m.lomowner, m.lomacl) l`;
 
-/** Rights on PostgreSQL's own objects that were given after `initdb`. */
+/** Rights on what is in `pg_catalog` that were given after `initdb`. The views of `information_schema` filter by themselves. */
 export const SYSTEM_GRANTS = `
   with given as (
     select 'relation' as kind, c.oid, 'pg_catalog.pg_class'::pg_catalog.regclass as class, n.nspname, c.relname::pg_catalog.text as name, '' as arguments,
         coalesce(c.relacl, pg_catalog.acldefault('r', c.relowner)) as acl, c.relowner as owner
       from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-      where n.nspname in ('pg_catalog', 'information_schema') and c.relkind in ('r', 'v', 'p')
+      where n.nspname = 'pg_catalog' and c.relkind in ('r', 'v', 'p')
     union all
     select 'function', p.oid, 'pg_catalog.pg_proc'::pg_catalog.regclass, n.nspname,
         p.proname::pg_catalog.text, pg_catalog.pg_get_function_identity_arguments(p.oid),
         coalesce(p.proacl, pg_catalog.acldefault('f', p.proowner)), p.proowner
       from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace
-      where n.nspname in ('pg_catalog', 'information_schema')
+      where n.nspname = 'pg_catalog'
   )
   select g.kind, g.nspname::pg_catalog.text as schema, g.name, g.arguments,
     case a.grantee when 0 then 'public' else pg_catalog.pg_get_userbyid(a.grantee)::pg_catalog.text end as grantee, a.privilege_type as privilege,
