@@ -22,7 +22,11 @@ function isAbove({ access, roles }: Catalog, role: string): boolean {
   return roles.some(({ bypassRls, name, superuser }) => (superuser || bypassRls) && reached.has(name));
 }
 
-function isWalled({ relation, tenantColumn }: Table, { access, policies }: Catalog, settings: IsolationSettings): boolean {
+function isWalled(
+  { relation, tenantColumn }: Table,
+  { access, policies }: Catalog,
+  settings: IsolationSettings,
+): boolean {
   if (tenantColumn === undefined || !relation.rowSecurity || !relation.forced) return false;
   if (settings.appRoles.some((role) => access.isOwner(role, relation.owner))) return false;
   const wanted = wallExpression(settings, tenantColumn);

@@ -40,7 +40,11 @@ export function composeReport({ context, fixed, live, walled }: RunResult, clock
 }
 
 /** Reached with rows is ATTACKED. WALLED has to be known, and nothing found may say otherwise; the rest is UNKNOWN. */
-function verdict({ global, name: table }: Table, findings: readonly Finding[], walled: ReadonlyMap<string, string>): Verdict {
+function verdict(
+  { global, name: table }: Table,
+  findings: readonly Finding[],
+  walled: ReadonlyMap<string, string>,
+): Verdict {
   const own = findings.filter(({ tables }) => tables.includes(table));
   const reached = own.filter(({ evidence }) => evidence !== undefined);
   if (reached.length > 0) return { table, state: "ATTACKED", reasons: [] };
@@ -54,7 +58,12 @@ function verdict({ global, name: table }: Table, findings: readonly Finding[], w
 
 function exceptionFor({ check, object, tables }: Finding, { exceptions }: IsolationSettings): string | undefined {
   const place = object.schema === undefined ? object.name : `${object.schema}.${object.name}`;
-  const names = new Set([...tables, place, ...(object.table === undefined ? [] : [`${object.schema}.${object.table}`])]);
-  return exceptions.find((exception) => exception.check === check && (exception.object === "*" || names.has(exception.object)))
-    ?.reason;
+  const names = new Set([
+    ...tables,
+    place,
+    ...(object.table === undefined ? [] : [`${object.schema}.${object.table}`]),
+  ]);
+  return exceptions.find(
+    (exception) => exception.check === check && (exception.object === "*" || names.has(exception.object)),
+  )?.reason;
 }
