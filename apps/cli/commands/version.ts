@@ -18,7 +18,9 @@ export const version: Command = {
   examples: [["ringwall version", "Ringwall's version, Node's and the platform"]],
   async run(input, { stdout, machine }) {
     const facts = { ringwall: ringwallVersion(), node: machine.nodeVersion, platform: machine.platform };
-    stdout(input.flag("json") ? JSON.stringify(facts) : `ringwall ${facts.ringwall} (node ${facts.node}, ${facts.platform})`);
+    stdout(
+      input.flag("json") ? JSON.stringify(facts) : `ringwall ${facts.ringwall} (node ${facts.node}, ${facts.platform})`,
+    );
     return await Promise.resolve(EXIT.ok);
   },
 };

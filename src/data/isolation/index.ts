@@ -20,7 +20,9 @@ export {
   planIsolation,
   planMigration,
 } from "./generate/index.ts";
+export { ISOLATION_CHECKS, isolationFixes } from "./mend.ts";
 export { isGreen, prettyReport, sarifReport } from "./report/index.ts";
 export { type SqlAccess, SqlRefusal, type SqlSession } from "./session.ts";
 export { IsolationSettings } from "./settings.ts";
-export { ISOLATION_CHECKS, isolationFixes, type Verified, type VerifyOptions, verifyIsolation } from "./verify.ts";
+export { verdicts } from "./verdicts.ts";
+export { type Judged, judge, verifyStatic } from "./verify.ts";

@@ -1,62 +1,83 @@
-import type { Clock } from "../../core/index.ts";
 import { type Catalog, readCatalog } from "./catalog/index.ts";
-import { checkContext, runStaticChecks, STATIC_CHECKS } from "./checks/index.ts";
-import type { CheckInfo, Report } from "./finding.ts";
-import { planIsolation, wallsWritten } from "./generate/index.ts";
-import { composeReport, migrationText, planFixes } from "./report/index.ts";
-import type { SqlSession } from "./session.ts";
+import { analysisOf, checkContext, runStaticChecks, STATIC_CHECKS } from "./checks/index.ts";
+import { loadParser } from "./expressions/index.ts";
+import type { Finding, ObjectName, Report, Verdict } from "./finding.ts";
+import type { SqlAccess } from "./session.ts";
 import type { IsolationSettings } from "./settings.ts";
+import { type Accepted, verdicts } from "./verdicts.ts";
 
-/** Every check that this version knows. */
-export const ISOLATION_CHECKS: readonly CheckInfo[] = STATIC_CHECKS.map(({ info }) => info);
-
-/** What a run looks at, and with which checks. */
-export interface VerifyOptions {
-  readonly clock: Clock;
-  /** Ids of the checks to run; every one when undefined. */
-  readonly only?: ReadonlySet<string>;
-}
-
-/** A report, and the catalog it was made from. */
-export interface Verified {
-  readonly report: Report;
-  readonly catalog: Catalog;
+/** What a catalog and findings come to. */
+export interface Judged {
+  readonly verdicts: readonly Verdict[];
+  readonly findings: readonly Finding[];
+  readonly excepted: readonly Accepted[];
+  readonly ran: number;
+  readonly skipped: Report["skipped"];
 }
 
 /**
- * Reads the database that `session` is connected to, runs the checks, and says of each table what is known. Changes
- * nothing.
+ * Runs the static checks over a catalog and gives each table its verdict.
  *
- * @throws RingwallError `config.invalid` when the settings name what is not there; SqlRefusal when the catalog cannot be
- * read.
+ * @param live - Findings of probes that ran on the same database; they count like those of the static checks.
+ * @throws RingwallError `config.invalid` when the settings name what is not there.
  */
-export async function verifyIsolation(
-  session: SqlSession,
+export async function judge(
+  catalog: Catalog,
   settings: IsolationSettings,
-  { clock, only }: VerifyOptions,
-): Promise<Verified> {
-  const catalog = await readCatalog(session);
+  live: readonly Finding[] = [],
+): Promise<Judged> {
+  await loadParser();
   const context = checkContext(catalog, settings);
-  const checks = STATIC_CHECKS.filter(({ info }) => only?.has(info.id) !== false);
-  const fixed = runStaticChecks(context, checks);
-  return { report: composeReport({ context, fixed, walled: wallsWritten(context) }, clock), catalog };
+  const result = runStaticChecks(context, STATIC_CHECKS);
+  const findings: Finding[] = [];
+  const excepted: Accepted[] = [];
+  for (const finding of [...result.findings, ...live]) {
+    const exception = settings.exceptions.find(
+      ({ check, object }) => check === finding.check && matches(object, finding),
+    );
+    if (exception === undefined) findings.push(finding);
+    else excepted.push({ finding, reason: exception.reason });
+  }
+  const analysis = analysisOf(context);
+  return {
+    verdicts: verdicts(context, findings, { analysis, accepted: excepted }),
+    findings,
+    excepted,
+    ran: result.ran,
+    skipped: result.skipped,
+  };
 }
 
-/** What the generator does not touch: who may do what on the server, and what a connection begins with. */
-const BESIDE_SCHEMA: ReadonlySet<string> = new Set(["roles", "server", "session"]);
+/** Whether an exception's object is the finding's: `*`, `schema.name` of the object or its table, or a table's policy or column. */
+function matches(wanted: string, { object, tables }: Finding): boolean {
+  return wanted === "*" || namesOf(object).includes(wanted) || (tables.length === 1 && tables[0] === wanted);
+}
+
+function namesOf({ schema, name, table, column }: ObjectName): readonly string[] {
+  const place = schema === undefined ? "" : `${schema}.`;
+  const own = table === undefined ? `${place}${name}` : `${place}${table}.${name}`;
+  return [
+    own,
+    ...(column === undefined ? [] : [`${own}.${column}`]),
+    ...(table === undefined ? [] : [`${place}${table}`]),
+  ];
+}
 
 /**
- * One migration that mends what was found: tables, keys, policies and rights as the generator writes them, so that no
- * two fixes of one table contradict each other, and before it what the findings about roles and the server ask for.
+ * Reads a database and says of each table whether the app roles can reach another tenant's rows, by its catalog alone.
+ * Changes nothing. Live probes are run by whoever wants them, and given to `judge`.
+ *
+ * @param at - When this is, in ISO 8601.
+ * @throws RingwallError `config.invalid`; SqlRefusal when the catalog cannot be read.
  */
-export async function isolationFixes({ catalog, report }: Verified, settings: IsolationSettings): Promise<string> {
-  const plan = await planIsolation(catalog, settings);
-  const categories = new Map(ISOLATION_CHECKS.map(({ category, id }) => [id, category]));
-  const beside = report.findings.filter(({ check }) => BESIDE_SCHEMA.has(categories.get(check) ?? ""));
-  const { statements } = planFixes({ ...report, findings: beside }, ISOLATION_CHECKS);
-  return migrationText(
-    `What mends the findings of ringwall tenancy verify in ${report.database}, ${report.at}`,
-    [...new Set([...statements, ...plan.steps.map(({ sql }) => `${sql};`)])],
-    plan.decisions.map(({ message }) => message),
-  );
+export async function verifyStatic(access: SqlAccess, settings: IsolationSettings, at: string): Promise<Report> {
+  const session = await access.connect();
+  try {
+    const catalog = await readCatalog(session);
+    const { ran, skipped, ...judged } = await judge(catalog, settings);
+    const { database, version } = catalog.server;
+    return { database, server: version, at, ran: { static: ran, live: 0 }, skipped, ...judged };
+  } finally {
+    await session.close();
+  }
 }

@@ -2,7 +2,7 @@ import { readPrivateFile } from "ringwall/adapters/files";
 import { inspectionAccess, type Target, urlTarget } from "ringwall/adapters/postgres";
 import { RingwallError } from "ringwall/core";
 import type { SqlSession } from "ringwall/data/isolation";
-import { CommandFailed, type Context, EXIT, type Input, type Machine, type Option, UsageError } from "../../command.ts";
+import { CommandFailed, EXIT, type Input, type Machine, type Option, UsageError } from "../../command.ts";
 import { findLocalTarget, readPassword } from "../local-target.ts";
 
 const URL_BYTES_MAX = 4_096;
@@ -64,7 +64,8 @@ export async function withSession<T>(
   }
 }
 
-async function reached<T>(work: Promise<T>): Promise<T> {
+/** @throws CommandFailed with exit code 3 when `work` cannot reach the database. */
+export async function reached<T>(work: Promise<T>): Promise<T> {
   try {
     return await work;
   } catch (error) {
@@ -76,11 +77,4 @@ async function reached<T>(work: Promise<T>): Promise<T> {
       cause: error,
     });
   }
-}
-
-/** Says on stderr what goes on; stdout is the answer's alone. */
-export function progress({ stderr }: Context): (line: string) => void {
-  return (line) => {
-    stderr(line);
-  };
 }

@@ -1,5 +1,5 @@
 import type { FuncCall } from "libpg-query";
-import type { Term } from "./condition.ts";
+import type { Term } from "./cases/index.ts";
 import { words } from "./parse.ts";
 import { type Scope, symbol } from "./scope.ts";
 

@@ -1,5 +1,5 @@
 import type { A_Expr, Node, SubLink } from "libpg-query";
-import { all, any, type Comparison, type Condition, FALSE, TRUE } from "./condition.ts";
+import { all, any, type Comparison, type Condition, FALSE, TRUE } from "./cases/index.ts";
 import { callCondition } from "./functions.ts";
 import { keyOf, origins, shown } from "./origins.ts";
 import { selectOf, words } from "./parse.ts";
@@ -68,7 +68,7 @@ function expression(node: Node, expr: A_Expr, scope: Scope): Condition {
 }
 
 /** The comparison that a name means, when it is PostgreSQL's own. */
-function operatorOf(name: readonly Node[] | undefined, scope: Scope): Comparison | string {
+function operatorOf(name: readonly Node[] | undefined, scope: Scope): string {
   const parts = words(name);
   const symbol = parts.at(-1) ?? "";
   const text = parts.join(".");
@@ -197,7 +197,8 @@ function subquery(node: Node, link: SubLink, scope: Scope): Condition {
     return free(node, scope, "a comparison with all rows of a subquery");
   const select = selectOf(link.subselect);
   const found = select === undefined ? "not a SELECT" : rows(select, scope);
-  if (select === undefined || typeof found === "string") return free(node, scope, `a subquery: ${String(found)}`);
+  if (select === undefined || typeof found === "string")
+    return free(node, scope, `a subquery: ${typeof found === "string" ? found : "not a SELECT"}`);
   if (link.subLinkType === "EXISTS_SUBLINK")
     return { kind: "exists", key: found.key, where: found.where, nullable: false };
   const operator = link.operName === undefined ? "=" : operatorOf(link.operName, scope);
@@ -222,7 +223,7 @@ function choice(node: Extract<Node, { CaseExpr: unknown }>, scope: Scope): Condi
   if (arg !== undefined && scope.surroundings.isShadowed("=")) return free(node, scope, "which = is meant");
   const branches = (args ?? []).flatMap((each) =>
     "CaseWhen" in each
-      ? [{ when: whenOf(arg, each.CaseWhen.expr, scope), then: condition(each.CaseWhen.result, scope) }]
+      ? [{ when: whenOf(arg, each.CaseWhen.expr, scope), result: condition(each.CaseWhen.result, scope) }]
       : [],
   );
   const otherwise: Condition =

@@ -1,6 +1,6 @@
 import type { FuncCall, Node } from "libpg-query";
 import { CHANGING, known, setting, unique } from "./calls.ts";
-import type { Condition, Term } from "./condition.ts";
+import type { Condition, Term } from "./cases/index.ts";
 import { other } from "./origins.ts";
 import { findAll, type Parsed, parseExpression, parseProcedure, parseStatements, selectOf, words } from "./parse.ts";
 import type { Scope } from "./scope.ts";
@@ -120,10 +120,10 @@ function isReturn(statement: unknown): boolean {
 }
 
 /** A definition around a body, for the parser: types and the rest of the header change nothing in the tree. */
-export function procedure(source: string, parameters: readonly string[]): string {
+export function procedure(source: string, parameters: readonly string[], returns = "text"): string {
   let tag = "$ringwall$";
   while (source.includes(tag)) tag = `${tag.slice(0, -1)}_$`;
   const list = parameters.map((name) => `${name === "" ? "" : `"${name.replaceAll('"', '""')}" `}text`).join(", ");
   // tidy-allow(sql): never run; the parser reads it, and the tag does not occur in the body.
-  return `create function f(${list}) returns text language plpgsql as ${tag}${source}${tag}`;
+  return `create function f(${list}) returns ${returns} language plpgsql as ${tag}${source}${tag}`;
 }

@@ -12,10 +12,20 @@
  */
 
 export { settingName } from "./calls.ts";
-export { all, any, type Condition, FALSE, notUnderstood, TRUE } from "./condition.ts";
-export { caseProver, type Decision, type Prover, type Question } from "./decide.ts";
+export {
+  all,
+  any,
+  type Condition,
+  caseProver,
+  type Decision,
+  FALSE,
+  notUnderstood,
+  type Prover,
+  type Question,
+  TRUE,
+} from "./cases/index.ts";
 export { procedure } from "./functions.ts";
 export { findAll, loadParser, parseExpression, parseProcedure, parseStatements, words } from "./parse.ts";
-export { policyScope, readPolicy } from "./read.ts";
+export { policyScope, readings, readPolicy } from "./read.ts";
 export type { Scope } from "./scope.ts";
-export type { ColumnType, FunctionSource, Surroundings } from "./surroundings.ts";
+export type { ColumnType, FunctionSource, Link, Surroundings } from "./surroundings.ts";

@@ -1,6 +1,6 @@
 import type { FuncCall, Node } from "libpg-query";
 import { glance } from "./calls.ts";
-import type { Term } from "./condition.ts";
+import type { Term } from "./cases/index.ts";
 import { findAll, words } from "./parse.ts";
 import { type Scope, symbol } from "./scope.ts";
 

@@ -21,6 +21,7 @@ export function plainSurroundings(more: Partial<Surroundings> = {}): Surrounding
     functions: (schema, name) => (schema === "app" ? (FUNCTIONS.get(name) ?? []) : []),
     isShadowed: () => false,
     isWalled: () => false,
+    links: () => [],
     ...more,
   };
 }

@@ -1,5 +1,5 @@
 import type { Node } from "libpg-query";
-import type { Condition, Symbol, Term } from "./condition.ts";
+import type { Condition, Symbol, Term } from "./cases/index.ts";
 import type { ColumnType, Surroundings } from "./surroundings.ts";
 
 /** A table, or whatever else stands in a FROM, under its name there. */

@@ -32,4 +32,13 @@ export interface Surroundings {
   isShadowed(operator: string): boolean;
   /** Whether a read of the table as the role in question gives only the context's own rows. */
   isWalled(table: string): boolean;
+  /** For a judged table without a column that says whose a row is: where its rows' tenant is written instead. */
+  links(table: string): readonly Link[];
+}
+
+/** A reference from a row to the one row that says whose it is. */
+export interface Link {
+  readonly column: string;
+  readonly other: string;
+  readonly otherColumn: string;
 }

@@ -1,5 +1,5 @@
 import type { Node, TypeCast } from "libpg-query";
-import type { Condition, Term } from "./condition.ts";
+import type { Condition, Term } from "./cases/index.ts";
 import { call } from "./functions.ts";
 import { keyOf, other } from "./origins.ts";
 import { selectOf, words } from "./parse.ts";
@@ -133,7 +133,7 @@ function choice(node: Extract<Node, { CaseExpr: unknown }>, scope: Scope): Term 
   const { arg, args, defresult } = node.CaseExpr;
   const branches = (args ?? []).flatMap((each) =>
     "CaseWhen" in each
-      ? [{ when: whenOf(arg, each.CaseWhen.expr, scope), then: term(each.CaseWhen.result, scope) }]
+      ? [{ when: whenOf(arg, each.CaseWhen.expr, scope), result: term(each.CaseWhen.result, scope) }]
       : [],
   );
   return { kind: "choose", branches, otherwise: defresult === undefined ? { kind: "null" } : term(defresult, scope) };
@@ -148,7 +148,8 @@ export function whenOf(subject: Node | undefined, when: Node | undefined, scope:
 function scalar(node: Node, subselect: Node | undefined, scope: Scope): Term {
   const select = selectOf(subselect);
   const found = select === undefined ? "not a SELECT" : rows(select, scope);
-  if (select === undefined || typeof found === "string") return other(node, scope, `a subquery: ${String(found)}`);
+  if (select === undefined || typeof found === "string")
+    return other(node, scope, `a subquery: ${typeof found === "string" ? found : "not a SELECT"}`);
   const target = targets(select)[0];
   if (target === undefined) return other(node, scope, "a subquery without a value");
   const value = term(target, found.scope);

@@ -20,7 +20,6 @@ import { readSchema } from "./subjects.ts";
 
 export { guessSettings, type SettingsGuess } from "./guess.ts";
 export type { Decision, IsolationPlan, Phase, Step } from "./plan.ts";
-export { wallsWritten } from "./walled.ts";
 export { planDiff, planMigration } from "./write.ts";
 
 /**

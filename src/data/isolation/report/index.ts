@@ -5,7 +5,6 @@
  *
  * @module
  */
-export { composeReport, type RunResult } from "./compose.ts";
 export { type FixPlan, fixMigration, migrationText, planFixes } from "./fix.ts";
 export { prettyReport } from "./pretty.ts";
 export { sarifReport } from "./sarif.ts";

@@ -37,7 +37,7 @@ export type Term =
 
 export interface Branch<Result> {
   readonly when: Condition;
-  readonly then: Result;
+  readonly result: Result;
 }
 
 export type Comparison = "=" | "<>" | "<" | "<=" | ">" | ">=";

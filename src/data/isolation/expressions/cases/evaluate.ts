@@ -67,7 +67,7 @@ export function truth(condition: Condition, guesses: Guesses): Truth {
     }
     case "choose": {
       const branch = condition.branches.find(({ when }) => truth(when, guesses) === true);
-      return truth(branch === undefined ? condition.otherwise : branch.then, guesses);
+      return truth(branch === undefined ? condition.otherwise : branch.result, guesses);
     }
     case "exists":
       return exists(condition, guesses);
@@ -171,7 +171,7 @@ export function value(term: Term, guesses: Guesses): Value | undefined {
     }
     case "choose": {
       const branch = term.branches.find(({ when }) => truth(when, guesses) === true);
-      return value(branch === undefined ? term.otherwise : branch.then, guesses);
+      return value(branch === undefined ? term.otherwise : branch.result, guesses);
     }
     case "scalar": {
       if (truth(term.where, guesses) !== true) return undefined;

@@ -1,6 +1,6 @@
+import { findAll } from "../parse.ts";
 import type { Condition, Doubt } from "./condition.ts";
 import { CONTEXT, type Guesses, type Order, TENANT, truth, type Value } from "./evaluate.ts";
-import { findAll } from "./parse.ts";
 import { mayBeTrue } from "./possible.ts";
 import { type World, worlds } from "./world.ts";
 

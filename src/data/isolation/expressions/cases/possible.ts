@@ -38,7 +38,7 @@ function truths(condition: Condition, world: World): Truths {
       return firstOf(condition.conditions, world);
     case "choose":
       return new Set(
-        [...condition.branches.map(({ then }) => then), condition.otherwise].flatMap((each) => [
+        [...condition.branches.map(({ result }) => result), condition.otherwise].flatMap((each) => [
           ...truths(each, world),
         ]),
       );
@@ -123,7 +123,7 @@ function possible(term: Term, world: World): ReadonlySet<Value | undefined> | un
     case "nullif":
       return union([term.left, { kind: "null" }], world);
     case "choose":
-      return union([...term.branches.map(({ then }) => then), term.otherwise], world);
+      return union([...term.branches.map(({ result }) => result), term.otherwise], world);
     case "scalar":
       return mayBeTrue(term.where, world) ? union([term.target, { kind: "null" }], world) : new Set([undefined]);
     case "truth":
