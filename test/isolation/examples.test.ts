@@ -149,7 +149,7 @@ test.each(STORIES)(
     expect(report.findings.filter(({ level }: { level: string }) => level === "error")).toEqual([]);
     expect(after.code).toBe(0);
     const states = new Set(report.verdicts.map(({ state }: { state: string }) => state));
-    expect([...states].toSorted()).toEqual(["GLOBAL", "WALLED"]);
+    expect(states).toEqual(new Set(["GLOBAL", "WALLED"]));
 
     const held = await asTenant(story, [story.own, ...story.ways, story.breaks]);
     expect(held.filter((answer) => answer.includes(B))).toEqual([]);

@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import type { CheckInfo, Finding, Report } from "../finding.ts";
 import { fixMigration, isGreen, planFixes, prettyReport, sarifReport, summarise, visible } from "./index.ts";
