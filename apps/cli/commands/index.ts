@@ -42,6 +42,10 @@ import { revokeSession } from "./sessions/revoke.ts";
 import { revokeSessions } from "./sessions/revoke-all.ts";
 import { showSession } from "./sessions/show.ts";
 import { start } from "./start/index.ts";
+import { listTenancyChecks } from "./tenancy/checks.ts";
+import { generateTenancy } from "./tenancy/generate.ts";
+import { initTenancy } from "./tenancy/init.ts";
+import { verifyTenancy } from "./tenancy/verify.ts";
 import { createTenant } from "./tenants/create.ts";
 import { deleteTenant, restoreTenant } from "./tenants/delete.ts";
 import { exportTenantCommand } from "./tenants/export/command.ts";
@@ -104,6 +108,10 @@ export const commands: readonly Command[] = [
   listErasures,
   eraseRow,
   erasePerson,
+  initTenancy,
+  verifyTenancy,
+  generateTenancy,
+  listTenancyChecks,
   devCertificate,
   verifyAuditLog,
   tailAudit,
