@@ -12,6 +12,7 @@
 import type { StaticCheck } from "./check.ts";
 import { ROLE_CHECKS } from "./roles/index.ts";
 import { SERVER_CHECKS } from "./server/index.ts";
+import { TABLE_CHECKS } from "./tables/index.ts";
 
 export { type Found, type StaticCheck, staticCheck } from "./check.ts";
 export { type CheckContext, checkContext, schemaFilter, type Table, tableName, tenantColumnOf } from "./context.ts";
@@ -19,4 +20,4 @@ export { type Right, rightsOf, superuserOf } from "./rights.ts";
 export { runStaticChecks, type StaticResult } from "./run.ts";
 
 /** Every static check, in the order of the report. */
-export const STATIC_CHECKS: readonly StaticCheck[] = [...ROLE_CHECKS, ...SERVER_CHECKS];
+export const STATIC_CHECKS: readonly StaticCheck[] = [...ROLE_CHECKS, ...SERVER_CHECKS, ...TABLE_CHECKS];
