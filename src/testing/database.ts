@@ -19,7 +19,7 @@ import {
   tenantId,
 } from "../core/index.ts";
 import { CONTEXT_LIFE_MS, type ContextKey, type ContextSigner, contextSigner } from "../data/tenants/index.ts";
-import type { TestServer } from "./postgres-server.ts";
+import type { TestServer } from "./servers/template.ts";
 
 /**
  * Signs contexts by the real time, whatever a test's clock says: the database compares with its own, which no test moves.
@@ -60,11 +60,13 @@ export interface TestDatabase {
 }
 
 /**
- * Copies the run's template database, which takes some tens of milliseconds. Its clock is the system's, because the
+ * Copies the template database of the run's server, or of the one given, which takes some tens of milliseconds. Its clock is the system's, because the
  * database compares contexts with its own; code under test gets whatever clock the test wants.
  */
-export async function testDatabase(options: { connectionsMax?: number } = {}): Promise<TestDatabase> {
-  const server = inject("ringwallPostgres");
+export async function testDatabase(
+  options: { connectionsMax?: number; server?: TestServer } = {},
+): Promise<TestDatabase> {
+  const { server = inject("ringwallPostgres"), ...pool } = options;
   const name = `test_${randomToken(9)
     .replaceAll(/[^A-Za-z0-9]/g, "x")
     .toLowerCase()}`;
@@ -73,7 +75,7 @@ export async function testDatabase(options: { connectionsMax?: number } = {}): P
   const contextKey = { kid: server.contextKey.kid, key: Buffer.from(server.contextKey.keyHex, "hex") };
   const signer = contextSigner(contextKey);
   const as = (role: string): PostgresDatabase =>
-    postgresDatabase({ target: target(role), signer, clock: systemClock, ...options });
+    postgresDatabase({ target: target(role), signer, clock: systemClock, ...pool });
   const [database, worker, client] = [as("ringwall_app"), as("ringwall_worker"), as("bank_app")];
   const owner = new Pool({ ...clientConfig(server, name), max: OWNER_CONNECTIONS });
   // A connection that is just ending is told when its database is dropped; that is no failure of a test.

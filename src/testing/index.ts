@@ -11,6 +11,6 @@ export { opensslMissing, type TestAuthority, testAuthority } from "./certificate
 export { presentSigner, type TestDatabase, testDatabase } from "./database.ts";
 export { CONTRACT_TABLE, type DatabaseUnderTest, databaseContract } from "./database-contract.ts";
 export { freePort } from "./free-port.ts";
-export type { TestServer } from "./postgres-server.ts";
 export { redisMissing, startRedis, type TestRedis } from "./redis-server.ts";
 export { type SoftHsm, softHsm, softHsmMissing } from "./sealing/softhsm.ts";
+export type { TestServer } from "./servers/template.ts";

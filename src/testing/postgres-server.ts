@@ -2,22 +2,9 @@ import { chmodSync, globSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestProject } from "vitest/node";
-import { installContextKey, installDatabase, installRoles, migrate } from "../../migrations/index.ts";
 import { startEmbeddedPostgres, stopAbandoned } from "../adapters/embedded-postgres/index.ts";
-import { openSql } from "../adapters/postgres/index.ts";
-import { PlainSecret, randomBytes, randomToken, silentLogger } from "../core/index.ts";
-
-/** What a test needs to reach the one PostgreSQL of this run. */
-export interface TestServer {
-  readonly host: string;
-  readonly port: number;
-  /** Migrated once per run; every test database is a copy of it. */
-  readonly template: string;
-  readonly superuser: string;
-  /** Of the superuser and of every role of Ringwall's, by name. */
-  readonly passwords: Readonly<Record<string, string>>;
-  readonly contextKey: { readonly kid: string; readonly keyHex: string };
-}
+import { silentLogger } from "../core/index.ts";
+import { prepareTemplate, TEMPLATE, type TestServer, testContextKey, testPasswords } from "./servers/template.ts";
 
 declare module "vitest" {
   export interface ProvidedContext {
@@ -26,8 +13,6 @@ declare module "vitest" {
 }
 
 const PREFIX = "rw-test-";
-const TEMPLATE = "ringwall_template";
-const ROLES = ["ringwall_migrate", "ringwall_app", "ringwall_worker", "bank_app"] as const;
 
 /** vitest's global set-up: one PostgreSQL for all tests, in a folder that is gone at the end. */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
@@ -59,13 +44,10 @@ async function serve(folder: string, project: TestProject): Promise<() => Promis
       port: server.port,
       template: TEMPLATE,
       superuser: server.superuser,
-      passwords: {
-        ...Object.fromEntries(ROLES.map((role) => [role, randomToken()])),
-        [server.superuser]: server.superuserPassword().open(),
-      },
-      contextKey: { kid: "t1", keyHex: randomBytes(32).toString("hex") },
+      passwords: { ...testPasswords(), [server.superuser]: server.superuserPassword().open() },
+      contextKey: testContextKey(),
     };
-    await buildTemplate(test);
+    await prepareTemplate(test);
     project.provide("ringwallPostgres", test);
   } catch (error) {
     await teardown();
@@ -79,33 +61,4 @@ async function removeLeftovers(): Promise<void> {
   for (const folder of globSync(join(tmpdir(), `${PREFIX}*`))) {
     if (await stopAbandoned(join(folder, "data"))) rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
   }
-}
-
-async function buildTemplate(server: TestServer): Promise<void> {
-  const password = (role: string): PlainSecret => new PlainSecret(server.passwords[role] ?? "");
-  const sqlAs = (user: string, database: string) =>
-    openSql({ host: server.host, port: server.port, database, user, credential: async () => password(user) });
-
-  const superuser = sqlAs(server.superuser, "postgres");
-  await installRoles(superuser, {
-    database: TEMPLATE,
-    passwords: {
-      ringwall_migrate: password("ringwall_migrate"),
-      ringwall_app: password("ringwall_app"),
-      ringwall_worker: password("ringwall_worker"),
-    },
-    clients: [{ role: "bank_app", password: password("bank_app") }],
-    cluster: "own",
-  });
-  await superuser.destroy();
-
-  const inside = sqlAs(server.superuser, TEMPLATE);
-  await installDatabase(inside);
-  await inside.destroy();
-
-  const owner = sqlAs("ringwall_migrate", TEMPLATE);
-  await migrate(owner);
-  const { kid, keyHex } = server.contextKey;
-  await installContextKey(owner, { kid, key: Buffer.from(keyHex, "hex") }, "constant");
-  await owner.destroy();
 }

@@ -13,6 +13,7 @@
  *
  * @module
  */
+export { type Account, chooseAccount } from "./account.ts";
 export { superuserOf } from "./initialise.ts";
 export { stopAbandoned } from "./process.ts";
 export { type EmbeddedPostgres, type EmbeddedPostgresOptions, startEmbeddedPostgres } from "./server.ts";

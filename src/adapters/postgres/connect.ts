@@ -35,9 +35,14 @@ const KEEPALIVE_MS = 10_000;
 /**
  * Opens one connection.
  * @param interactive - False for migrations, which have no statement timeout.
+ * @param options - In place of our settings, as `-c name=value`; empty for a pooler, which takes none.
  * @throws RingwallError `database.unavailable`; `config.invalid` for a plain connection beyond this machine.
  */
-export async function openClient(target: Target, interactive: boolean): Promise<Client> {
+export async function openClient(
+  target: Target,
+  interactive: boolean,
+  options: string = sessionOptions(interactive),
+): Promise<Client> {
   const ssl = tlsOptions(target);
   for (let attempt = 1; ; attempt += 1) {
     const client = new Client({
@@ -51,7 +56,7 @@ export async function openClient(target: Target, interactive: boolean): Promise<
       connectionTimeoutMillis: CONNECT_MS,
       keepAlive: true,
       keepAliveInitialDelayMillis: KEEPALIVE_MS,
-      options: sessionOptions(interactive),
+      options,
     });
     // Without a listener an error of an idle connection would end the process; the connection's owner adds its own.
     client.on("error", () => {});

@@ -1,0 +1,9 @@
+import { afterAll, describe } from "vitest";
+import { checkCases, closeStage } from "../stage.fixture.ts";
+import { SERVER_CASES } from "./cases.fixture.ts";
+import { SERVER_CHECKS } from "./index.ts";
+
+afterAll(closeStage);
+describe("checks of the server", () => {
+  checkCases(SERVER_CHECKS, SERVER_CASES);
+});
