@@ -14,6 +14,7 @@ import { INDIRECT_CHECKS } from "./indirect/index.ts";
 import { POLICY_CHECKS } from "./policies/index.ts";
 import { ROLE_CHECKS } from "./roles/index.ts";
 import { SERVER_CHECKS } from "./server/index.ts";
+import { TABLE_CHECKS } from "./tables/index.ts";
 
 export { type Analysis, analysisOf, type Passage } from "./analysis/index.ts";
 export { type Found, type StaticCheck, staticCheck } from "./check.ts";
@@ -25,6 +26,7 @@ export { runStaticChecks, type StaticResult } from "./run.ts";
 export const STATIC_CHECKS: readonly StaticCheck[] = [
   ...ROLE_CHECKS,
   ...SERVER_CHECKS,
+  ...TABLE_CHECKS,
   ...POLICY_CHECKS,
   ...INDIRECT_CHECKS,
 ];
