@@ -41,6 +41,8 @@ import {
 import { createSecrets, type Secrets, SecretsConfig } from "./data/secrets/index.ts";
 import {
   type ContextSigner,
+  type JobEnvelopes,
+  jobEnvelopes,
   servedDatabase,
   servedEnvironments,
   type TenantDeletions,
@@ -150,6 +152,8 @@ export interface Ringwall {
   readonly audit: AuditReader;
   readonly identity: Identity;
   readonly tenants: Tenants;
+  /** What carries a tenant's work over a queue. */
+  readonly jobs: JobEnvelopes;
   readonly perimeter: Perimeter;
   readonly guard: Guard;
   /** Makes what was noted durable, forgets every key and session, and closes the connections. */
@@ -204,6 +208,7 @@ export async function createRingwall(config: RingwallConfig, parts: RingwallPart
     audit: createAuditReader({ database, seal, recorder }),
     identity,
     tenants,
+    jobs: jobEnvelopes({ keys, tenants: tenants.register, clock }),
     perimeter,
     guard,
     async close() {

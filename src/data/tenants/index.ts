@@ -40,6 +40,14 @@ export {
   servedEnvironments,
   TenantsConfig,
 } from "./environment.ts";
+export {
+  JOB_LIFE_MS_MAX,
+  JOB_PAYLOAD_BYTES_MAX,
+  type Job,
+  type JobEnvelopes,
+  jobEnvelopes,
+  type OpenedJob,
+} from "./jobs.ts";
 export { tenantLock } from "./lock.ts";
 export {
   type NewTenant,
