@@ -14,4 +14,4 @@ export { freePort } from "./free-port.ts";
 export type { TestServer } from "./postgres-server.ts";
 export { redisMissing, startRedis, type TestRedis } from "./redis-server.ts";
 export { type SoftHsm, softHsm, softHsmMissing } from "./sealing/softhsm.ts";
-export { CONTRACT_TENANTS, type SecretStoreUnderTest, secretStoreContract } from "./secret-store-contract.ts";
+export { CONTRACT_TENANTS, type SecretStoreUnderTest, secretStoreContract } from "./secrets/index.ts";

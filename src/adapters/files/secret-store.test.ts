@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type Actor, PlainSecret } from "../../core/index.ts";
 import { type SecretStore, secretKey } from "../../data/secrets/index.ts";
-import { CONTRACT_TENANTS, secretStoreContract } from "../../testing/secret-store-contract.ts";
+import { CONTRACT_TENANTS, secretStoreContract } from "../../testing/secrets/store-contract.ts";
 import { fileSecretStore } from "./index.ts";
 
 const [alpha] = CONTRACT_TENANTS;

@@ -1,5 +1,5 @@
 import { RingwallError } from "../../core/index.ts";
-import { secretStoreContract } from "../../testing/secret-store-contract.ts";
+import { secretStoreContract } from "../../testing/secrets/store-contract.ts";
 import { changed, secretsStage, WRITER } from "../../testing/secrets-stage.ts";
 import { databaseSecretStore } from "./index.ts";
 

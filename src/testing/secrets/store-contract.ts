@@ -1,8 +1,8 @@
 import { inspect } from "node:util";
 import * as fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Actor, PlainSecret, randomToken, type TenantId, tenantId } from "../core/index.ts";
-import { SECRET_BYTES_MAX, type SecretStore, secretKey } from "../data/secrets/index.ts";
+import { type Actor, PlainSecret, randomToken, type TenantId, tenantId } from "../../core/index.ts";
+import { SECRET_BYTES_MAX, type SecretStore, secretKey } from "../../data/secrets/index.ts";
 
 /** A store as the contract sees it. */
 export interface SecretStoreUnderTest {
