@@ -14,3 +14,5 @@ export { checkContext, runStaticChecks, STATIC_CHECKS, type StaticCheck } from "
 export type { Category, CheckInfo, Evidence, Finding, Level, ObjectName, Report, Verdict } from "./finding.ts";
 export { type SqlAccess, SqlRefusal, type SqlSession } from "./session.ts";
 export { IsolationSettings } from "./settings.ts";
+export { verdicts } from "./verdicts.ts";
+export { type Judged, judge, verifyStatic } from "./verify.ts";

@@ -53,6 +53,15 @@ export const TABLE_CASES: readonly Case[] = [
   },
   {
     check: "table-undeclared",
+    title: "a part whose policy asks for its whole",
+    plant: "create table shop.line (customer_id uuid);\n grant select on shop.line to $app",
+    silent: `create table shop.line (customer_id uuid);
+      alter table shop.line enable row level security;
+      create policy wall on shop.line as restrictive using (exists (select from shop.customer c where c.customer_id = line.customer_id));
+      grant select on shop.line to $app`,
+  },
+  {
+    check: "table-undeclared",
     title: "declared global, or not to be entered",
     plant: "create table shop.rate (code text);\n grant select on shop.rate to public",
     silent: `create table shop.country (code text);
