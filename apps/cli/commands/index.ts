@@ -27,6 +27,7 @@ import { listInvitations, withdrawInvitation } from "./invitations/pending.ts";
 import { replayErasures } from "./keys/replay-erasures.ts";
 import { rewrapKeys } from "./keys/rewrap.ts";
 import { rotateKey } from "./keys/rotate.ts";
+import { rotateContextKey } from "./keys/rotate-context.ts";
 import { shredTenant } from "./keys/shred.ts";
 import { keysStatus } from "./keys/status.ts";
 import { verifyCertificate } from "./keys/verify-certificate.ts";
@@ -41,7 +42,13 @@ import { revokeSession } from "./sessions/revoke.ts";
 import { revokeSessions } from "./sessions/revoke-all.ts";
 import { showSession } from "./sessions/show.ts";
 import { start } from "./start/index.ts";
+import { listTenancyChecks } from "./tenancy/checks.ts";
+import { generateTenancy } from "./tenancy/generate.ts";
+import { initTenancy } from "./tenancy/init.ts";
+import { verifyTenancy } from "./tenancy/verify.ts";
 import { createTenant } from "./tenants/create.ts";
+import { deleteTenant, restoreTenant } from "./tenants/delete.ts";
+import { exportTenantCommand } from "./tenants/export/command.ts";
 import { listTenants } from "./tenants/list.ts";
 import { resumeTenant, suspendTenant } from "./tenants/suspend.ts";
 import { devCertificate } from "./tls/dev-cert.ts";
@@ -68,6 +75,9 @@ export const commands: readonly Command[] = [
   createTenant,
   suspendTenant,
   resumeTenant,
+  exportTenantCommand,
+  deleteTenant,
+  restoreTenant,
   listUsers,
   inviteUser,
   setRole,
@@ -90,6 +100,7 @@ export const commands: readonly Command[] = [
   retagTableCommand,
   keysStatus,
   rotateKey,
+  rotateContextKey,
   rewrapKeys,
   shredTenant,
   verifyCertificate,
@@ -97,6 +108,10 @@ export const commands: readonly Command[] = [
   listErasures,
   eraseRow,
   erasePerson,
+  initTenancy,
+  verifyTenancy,
+  generateTenancy,
+  listTenancyChecks,
   devCertificate,
   verifyAuditLog,
   tailAudit,

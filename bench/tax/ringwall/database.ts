@@ -48,7 +48,7 @@ export async function createRingwallDatabase({ superuser }: Cluster): Promise<Ri
   await asOwner(inside, installDatabase);
   await asOwner(owner, async (db) => {
     await migrate(db, MIGRATIONS, [{ application: "bank", migrations: BANK_MIGRATIONS }]);
-    await installContextKey(db, contextKey, "constant");
+    await installContextKey(db, contextKey);
   });
   return { app, worker, bank, superuser: inside, contextKey };
 }

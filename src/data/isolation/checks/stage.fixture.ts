@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { inspectionAccess } from "../../../adapters/postgres/index.ts";
-import { randomBytes } from "../../../core/index.ts";
+import { assert, randomBytes } from "../../../core/index.ts";
 import { testDatabase } from "../../../testing/index.ts";
 import type { TestServer } from "../../../testing/servers/index.ts";
 import { type Catalog, readCatalogWithin } from "../catalog/index.ts";
@@ -56,7 +56,7 @@ export function checkCases(checks: readonly StaticCheck[], cases: readonly Case[
     "$name",
     async (one) => {
       const check = checks.find(({ info }) => info.id === one.check);
-      if (check === undefined) throw new Error(`there is no check ${one.check}`);
+      assert(check !== undefined, "a case names a check that there is");
       const found = await findingsOf(check, one, "plant", server?.());
       expect(found.map(({ message }) => message)).toHaveLength(one.findings ?? 1);
       expect(found.every(({ check: id }) => id === one.check)).toBe(true);

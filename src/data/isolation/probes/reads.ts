@@ -1,0 +1,308 @@
+import type { CheckInfo } from "../finding.ts";
+import { live } from "./check.ts";
+import { relationName } from "./plant.ts";
+import type { Relation } from "./schema.ts";
+import { list, literal, name, type Sql, sql } from "./sql.ts";
+import type { Stage } from "./stage.ts";
+
+export const READ_CHECKS = {
+  control: live(
+    "own-rows",
+    "A tenant sees its own rows",
+    "A probe of a table in which the tenant sees nothing, not even its own row, proves nothing about the wall.",
+    {
+      level: "notice",
+      remediation:
+        "Say in the settings how a transaction is told its tenant, and as which login the application works.",
+    },
+  ),
+  all: live(
+    "read",
+    "SELECT reaches another tenant's rows",
+    "Any query of the application that forgets its WHERE shows another tenant's rows.",
+  ),
+  key: live(
+    "read-by-key",
+    "A row is reached by another tenant's key",
+    "Whoever learns or guesses an id reads the row behind it.",
+  ),
+  join: live(
+    "join",
+    "A join reaches another tenant's rows",
+    "A join on anything but the tenant mixes the rows of two tenants.",
+  ),
+  subquery: live(
+    "subquery",
+    "A subquery reaches another tenant's rows",
+    "A value of another tenant's row comes back through a scalar subquery.",
+  ),
+  exists: live(
+    "exists",
+    "EXISTS answers about another tenant's rows",
+    "A yes or no per guess is enough to read a value bit by bit.",
+  ),
+  count: live(
+    "count",
+    "An aggregate counts rows of other tenants",
+    "Totals, facets and pages tell how much business the others do; averages tell their figures.",
+  ),
+  lock: live(
+    "lock-rows",
+    "SELECT FOR UPDATE locks another tenant's rows",
+    "Rows can be read this way, and another tenant's work be held up for as long as wanted.",
+  ),
+  copy: live("copy", "COPY TO reads another tenant's rows", "One statement carries the table away."),
+  leaky: live(
+    "leaky-filter",
+    "A condition sees another tenant's values before the wall does",
+    "A condition that fails on a value puts the value into the error message.",
+    {
+      remediation: "Put the wall into row-level security, or make the view security_barrier and security_invoker.",
+    },
+  ),
+  explain: live(
+    "explain",
+    "EXPLAIN ANALYZE counts rows of other tenants",
+    '"Rows Removed by Filter" tells how many rows the others have, for any condition.',
+    {
+      level: "warning",
+      remediation:
+        "Put the tenant's column first in an index, so that other tenants' rows are not read in the first place.",
+    },
+  ),
+} as const;
+
+/** Tables of one statement: one that is refused costs a statement for each of them. */
+interface Read {
+  readonly relation: Relation;
+  readonly check: CheckInfo;
+  /** Gives one number: of rows that must not be reached. */
+  readonly count: Sql;
+  /** Shows them. */
+  readonly show: Sql;
+}
+
+function readable(relation: Relation): Sql {
+  const columns = relation.columns.filter((column) => column.readable);
+  return list(columns.map((column) => name(column.name)));
+}
+
+/** Every way to read B's rows of a table, as one number each. */
+function readsOf(stage: Stage, relation: Relation): Read[] {
+  const table = relationName(relation);
+  const theirs = stage.rowsOf("b", relation, true);
+  const mine = stage.rowsOf("a", relation, true);
+  if (theirs === undefined || mine === undefined) return [];
+  const columns = readable(relation);
+  const show = sql`select ${columns} from ${table} where ${theirs} limit 5`;
+  const reads: Read[] = [
+    {
+      relation,
+      check: READ_CHECKS.all,
+      count: sql`select count(*) from (select ${columns} from ${table} where ${theirs}) x`,
+      show,
+    },
+    {
+      relation,
+      check: READ_CHECKS.exists,
+      count: sql`select exists (select from ${table} where ${theirs})::int`,
+      show: sql`select exists (select from ${table} where ${theirs})`,
+    },
+    {
+      relation,
+      check: READ_CHECKS.subquery,
+      count: sql`select count(*) from (select 1) one where (select true from ${table} where ${theirs} limit 1)`,
+      show: sql`select (select row(${columns})::text from ${table} where ${theirs} limit 1) as reached`,
+    },
+    {
+      relation,
+      check: READ_CHECKS.join,
+      count: sql`select count(*) from (select 1 from ${table} where ${mine} limit 1) m cross join (select 1 from ${table} where ${theirs} limit 1) t`,
+      show: sql`select t.* from (select 1 from ${table} where ${mine} limit 1) m cross join (select ${columns} from ${table} where ${theirs} limit 5) t`,
+    },
+  ];
+  const key = stage.byKey("b", relation);
+  if (key !== undefined)
+    reads.push({
+      relation,
+      check: READ_CHECKS.key,
+      count: sql`select count(*) from ${table} where ${key}`,
+      show: sql`select ${columns} from ${table} where ${key} limit 5`,
+    });
+  const count = foreignCount(stage, relation);
+  if (count !== undefined) reads.push({ relation, check: READ_CHECKS.count, count, show: count });
+  return reads;
+}
+
+/** Above this many rows a count of all is left to the owner of the database. */
+const COUNTED_ROWS_MAX = 200_000;
+
+/** Rows of anybody else, whether planted or there before: finds policies that open rows by what they hold. */
+function foreignCount(stage: Stage, relation: Relation): Sql | undefined {
+  const [owner] = stage.garden.owners.get(relation.oid) ?? [];
+  const column = relation.columns.find((one) => one.name === owner);
+  if (column?.readable !== true || relation.rowsEstimate > COUNTED_ROWS_MAX) return undefined;
+  return sql`select count(*) from ${relationName(relation)} where ${name(column.name)}::text <> ${literal(stage.a.id)}`;
+}
+
+/** Reads of all tables at once, then one by one where PostgreSQL refuses. */
+export async function probeReads(stage: Stage, relations: readonly Relation[]): Promise<void> {
+  const tables = relations.filter((relation) => relation.may.select && relation.may.usage);
+  await probeOwnRows(stage, tables);
+  const reads = tables.flatMap((relation) => readsOf(stage, relation));
+  const answers = await counted(
+    stage,
+    reads.map(({ count }) => count),
+  );
+  for (const [index, read] of reads.entries()) {
+    stage.ran.add(read.check.id);
+    if ((answers[index] ?? 0) === 0) continue;
+    stage.found(
+      read.check,
+      read.relation,
+      `${read.check.title}: ${read.relation.schema}.${read.relation.name}`,
+      stage.evidence(await stage.tried(read.show), read.show),
+    );
+  }
+  for (const relation of tables) await probeWaysToRead(stage, relation);
+  await probeExplain(stage, tables);
+}
+
+/** Each count's number; undefined for one that PostgreSQL refused. */
+export async function counted(stage: Stage, counts: readonly Sql[]): Promise<(number | undefined)[]> {
+  if (counts.length === 0) return [];
+  const columns = counts.map((count, index) => sql`(${count})::int8::float8 as ${name(`n${index}`)}`);
+  const together = await stage.attempt(
+    async () => await stage.run<Record<string, number>>(sql`select ${list(columns)}`),
+  );
+  if (together.ok) return counts.map((_, index) => together.value[0]?.[`n${index}`]);
+  if (counts.length === 1) return [undefined];
+  const half = Math.ceil(counts.length / 2);
+  return [...(await counted(stage, counts.slice(0, half))), ...(await counted(stage, counts.slice(half)))];
+}
+
+async function probeOwnRows(stage: Stage, tables: readonly Relation[]): Promise<void> {
+  const own = tables.flatMap((relation) => {
+    const mine = stage.rowsOf("a", relation, true);
+    return mine === undefined || stage.row("a", relation) === undefined
+      ? []
+      : [{ relation, count: sql`select count(*) from ${relationName(relation)} where ${mine}` }];
+  });
+  const answers = await counted(
+    stage,
+    own.map(({ count }) => count),
+  );
+  stage.ran.add(READ_CHECKS.control.id);
+  for (const [index, { relation }] of own.entries()) {
+    if ((answers[index] ?? 0) > 0) stage.proven.add(relation.oid);
+    else
+      stage.unknown(
+        READ_CHECKS.control,
+        relation,
+        `${stage.role} sees no row of its own tenant in ${relation.schema}.${relation.name}, so that what it does not see of others proves nothing`,
+      );
+  }
+}
+
+/** What cannot be joined with others into one statement: it locks, copies, or is to fail. */
+async function probeWaysToRead(stage: Stage, relation: Relation): Promise<void> {
+  const table = relationName(relation);
+  const theirs = stage.rowsOf("b", relation, true);
+  if (theirs === undefined) return;
+  if (relation.may.update) {
+    const lock = sql`select ${readable(relation)} from ${table} where ${theirs} limit 5 for update`;
+    const rows = await stage.tried(lock);
+    stage.ran.add(READ_CHECKS.lock.id);
+    if (rows.length > 0)
+      stage.found(
+        READ_CHECKS.lock,
+        relation,
+        `SELECT FOR UPDATE locked a row of another tenant in ${relation.schema}.${relation.name}`,
+        stage.evidence(rows, lock),
+      );
+  }
+  // A COPY gives no rows to this connection; one that meets a row of B divides by zero.
+  const copy = sql`copy (select 1 / (case when ${theirs} then 0 else 1 end) from ${table}) to stdout`;
+  const copied = await stage.attempt(async () => await stage.run(copy));
+  stage.ran.add(READ_CHECKS.copy.id);
+  if (!copied.ok && copied.refusal.sqlstate === "22012")
+    stage.found(
+      READ_CHECKS.copy,
+      relation,
+      `COPY TO came to a row of another tenant in ${relation.schema}.${relation.name}`,
+      stage.evidence([{ error: copied.refusal.message }], copy),
+    );
+  await probeLeakyFilter(stage, relation);
+}
+
+/** Cheaper than most conditions of a wall, so that a planner which may reorder runs it first. */
+const LEAKY_COLUMNS_MAX = 2;
+const UNKNOWN_SETTING = "42704";
+
+/**
+ * `current_setting` fails on a text and says it: "unrecognized configuration parameter". In the context of a tenant that
+ * has no rows nothing may be said.
+ */
+export async function probeLeakyFilter(stage: Stage, relation: Relation): Promise<void> {
+  const texts = relation.columns.filter(({ base, readable }) => readable && (base === "text" || base === "varchar"));
+  for (const column of texts.slice(-LEAKY_COLUMNS_MAX)) {
+    const filter = sql`select 1 from ${relationName(relation)} where pg_catalog.current_setting(${name(column.name)}) is null`;
+    const outcome = await stage.attempt(async () => {
+      await stage.enter(stage.nobody);
+      return await stage.run(filter);
+    });
+    stage.ran.add(READ_CHECKS.leaky.id);
+    if (outcome.ok || outcome.refusal.sqlstate !== UNKNOWN_SETTING) continue;
+    const where = `${relation.schema}.${relation.name}`;
+    const evidence = stage.evidence([{ error: outcome.refusal.message }], filter);
+    stage.found(
+      READ_CHECKS.leaky,
+      relation,
+      `a condition on ${where} was given a value of another tenant and told it`,
+      evidence,
+    );
+  }
+}
+
+interface PlanNode {
+  readonly "Rows Removed by Filter"?: number;
+  readonly "Plans"?: readonly PlanNode[];
+}
+
+function removed(node: PlanNode, depth = 0): number {
+  if (depth > 50) return 0;
+  return (
+    (node["Rows Removed by Filter"] ?? 0) +
+    (node.Plans ?? []).reduce((sum, child) => sum + removed(child, depth + 1), 0)
+  );
+}
+
+/** With an index that starts with the tenant nothing is removed; without one the scan of the table tells the rest. */
+async function probeExplain(stage: Stage, tables: readonly Relation[]): Promise<void> {
+  const walled = tables.filter(
+    (relation) => stage.row("b", relation) !== undefined && stage.garden.owners.has(relation.oid),
+  );
+  stage.ran.add(READ_CHECKS.explain.id);
+  await stage.attempt(async () => {
+    await stage.run(sql`select set_config('enable_seqscan', 'off', true)`);
+    for (const relation of walled) {
+      const explain = sql`explain (analyze, format json) select 1 from ${relationName(relation)}`;
+      await stage.session.query("savepoint rw_explain");
+      let plans: readonly { "QUERY PLAN": readonly { Plan: PlanNode }[] }[] = [];
+      try {
+        plans = await stage.run(explain);
+      } catch (error) {
+        if (!stage.isRefusal(error)) throw error;
+        await stage.session.query("rollback to savepoint rw_explain");
+      }
+      const count = removed(plans[0]?.["QUERY PLAN"][0]?.Plan ?? {});
+      if (count > 0)
+        stage.found(
+          READ_CHECKS.explain,
+          relation,
+          `EXPLAIN ANALYZE of ${relation.schema}.${relation.name} tells that ${count} rows of others were passed over`,
+          stage.evidence([{ "Rows Removed by Filter": count }], explain),
+        );
+    }
+  });
+}

@@ -1,0 +1,448 @@
+import { type Clock, randomBytes } from "../../../core/index.ts";
+import type { CheckInfo, Finding } from "../finding.ts";
+import { type SqlAccess, SqlRefusal, type SqlSession } from "../session.ts";
+import type { IsolationSettings } from "../settings.ts";
+import type { ContextEntry } from "./context.ts";
+import { CONTEXT_CHECKS, probeContexts, probePrepared } from "./contexts.ts";
+import { KEY_CHECKS, probeKeys } from "./keys.ts";
+import {
+  PATH_CHECKS,
+  probeDefinerFunctions,
+  probeMaterialized,
+  probePaths,
+  probeSequences,
+  probeViews,
+  viewAnswers,
+} from "./paths.ts";
+import { inOrder, type Planted, plantRow } from "./plant.ts";
+import { probeReads, READ_CHECKS } from "./reads.ts";
+import { probeDetails, probeRights, RIGHT_CHECKS } from "./rights.ts";
+import { type Column, type Relation, readSchema, type Schema, tableName, tenantColumn } from "./schema.ts";
+import { probeSessions, SESSION_CHECKS } from "./sessions.ts";
+import { name, sql } from "./sql.ts";
+import { type Disguise, Stage } from "./stage.ts";
+import { type Tenant, uuid } from "./values.ts";
+import { probeWrites, WRITE_CHECKS } from "./writes.ts";
+
+/** Every probe, in the order in which they run. */
+export const LIVE_CHECKS: readonly CheckInfo[] = [
+  READ_CHECKS,
+  WRITE_CHECKS,
+  KEY_CHECKS,
+  PATH_CHECKS,
+  CONTEXT_CHECKS,
+  RIGHT_CHECKS,
+  SESSION_CHECKS,
+].flatMap((checks) => Object.values<CheckInfo>(checks));
+
+/** How the probes reach the database. */
+export interface ProbeAccess {
+  /** May write every tenant table and become the app role: the tables' owner or a superuser. Absent: only sessions are probed. */
+  readonly admin?: SqlAccess;
+  /** As the application signs in, through its pooler. Absent: sessions are not probed. */
+  readonly app?: SqlAccess;
+  readonly entry: ContextEntry;
+}
+
+/** Limits of a run, in milliseconds. */
+export interface ProbeLimits {
+  readonly clock: Clock;
+  readonly totalMs: number;
+  readonly statementMs: number;
+  /** A table that the application holds is left alone after this. */
+  readonly lockMs: number;
+}
+
+export const PROBE_LIMITS = { totalMs: 300_000, statementMs: 5_000, lockMs: 200 } as const;
+
+/** What was tried on a table. */
+export interface ProbedTable {
+  readonly table: string;
+  /** `proven`: the tenant saw its own row and none of the other's was looked for in vain. */
+  readonly state: "proven" | "blind" | "unplanted";
+  readonly reason: string;
+}
+
+export interface ProbeReport {
+  readonly findings: readonly Finding[];
+  /** Ids of the checks that ran at least once. */
+  readonly ran: readonly string[];
+  readonly skipped: readonly { readonly check: string; readonly reason: string }[];
+  readonly tables: readonly ProbedTable[];
+}
+
+/** Tables of one transaction: fewer cost round trips, more cost locks, of which a server has some thousands for all. */
+const TABLES_PER_TRANSACTION = 80;
+const VARIANTS = 2;
+
+/** One report that several parts add to. */
+class Collected {
+  readonly findings = new Map<string, Finding>();
+  readonly ran = new Set<string>();
+  readonly skipped = new Map<string, string>();
+  readonly tables = new Map<string, ProbedTable>();
+
+  add(findings: readonly Finding[]): void {
+    for (const finding of findings) {
+      const key = JSON.stringify([finding.check, finding.object]);
+      if (!this.findings.has(key)) this.findings.set(key, finding);
+    }
+  }
+
+  report(): ProbeReport {
+    return {
+      findings: [...this.findings.values()],
+      ran: [...this.ran],
+      skipped: [...this.skipped]
+        .filter(([check]) => !this.ran.has(check))
+        .map(([check, reason]) => ({ check, reason })),
+      tables: [...this.tables.values()],
+    };
+  }
+}
+
+/**
+ * Attacks as two tenants that exist in transactions only, all of which are rolled back: by PostgreSQL itself when this
+ * process or its connection ends. Waits for no lock longer than the limit; numbers of sequences are not taken.
+ *
+ * @throws whatever the connection throws when it is lost; what PostgreSQL refuses becomes a part of the report
+ */
+export async function runProbes(
+  access: ProbeAccess,
+  settings: IsolationSettings,
+  limits: ProbeLimits,
+): Promise<ProbeReport> {
+  const collected = new Collected();
+  const endsMs = limits.clock() + limits.totalMs;
+  const tenants = await probeAsRoles(access, settings, limits, endsMs, collected);
+  if (access.app !== undefined) {
+    const sessions = await probeSessions({ app: access.app, entry: access.entry, tenants });
+    collected.add(sessions.findings);
+    for (const check of sessions.ran) collected.ran.add(check);
+    for (const { check, reason } of sessions.skipped) collected.skipped.set(check, reason);
+  }
+  const reason = access.app === undefined ? "no connection as the application" : "no connection that may plant rows";
+  for (const { id } of LIVE_CHECKS)
+    if (!collected.skipped.has(id))
+      collected.skipped.set(
+        id,
+        access.admin === undefined || access.app === undefined ? reason : "nothing here that it applies to",
+      );
+  return collected.report();
+}
+
+async function probeAsRoles(
+  access: ProbeAccess,
+  settings: IsolationSettings,
+  limits: ProbeLimits,
+  endsMs: number,
+  collected: Collected,
+): Promise<readonly [string, string]> {
+  const session = await access.admin?.connect();
+  if (session === undefined) return [madeTenant([]).id, madeTenant([]).id];
+  try {
+    let ids: readonly [string, string] = ["", ""];
+    for (const role of settings.appRoles) {
+      const { a, b } = await probeAsRole({ session, settings, entry: access.entry, role, limits, endsMs }, collected);
+      ids = [a.id, b.id];
+    }
+    return ids;
+  } finally {
+    await session.close();
+  }
+}
+
+interface Campaign {
+  readonly session: SqlSession;
+  readonly settings: IsolationSettings;
+  readonly entry: ContextEntry;
+  readonly role: string;
+  readonly limits: ProbeLimits;
+  readonly endsMs: number;
+}
+
+/** All tables of one app role, so many to a transaction. */
+async function probeAsRole(campaign: Campaign, collected: Collected): Promise<{ a: Tenant; b: Tenant }> {
+  const { limits, role, session, settings } = campaign;
+  const [known] = await session.query("select from pg_catalog.pg_roles where rolname = $1", [role]);
+  if (known === undefined) {
+    const { a, b } = tenantsFor([]);
+    for (const { id } of LIVE_CHECKS) collected.skipped.set(id, `there is no role ${role}`);
+    return { a, b };
+  }
+  const schema = await readSchema(session, settings, role);
+  const owners = ownerColumns(schema, settings);
+  const wanted = probedTables(schema, settings, owners);
+  const tenants = tenantsFor(
+    [...owners].flatMap(
+      ([oid, columns]) => schema.relations.get(oid)?.columns.filter((column) => columns.has(column.name)) ?? [],
+    ),
+  );
+  for (let start = 0; start === 0 || start < wanted.length; start += TABLES_PER_TRANSACTION) {
+    const chunk = wanted.slice(start, start + TABLES_PER_TRANSACTION);
+    if (limits.clock() > campaign.endsMs) {
+      for (const relation of chunk)
+        collected.tables.set(tableName(relation), {
+          table: tableName(relation),
+          state: "unplanted",
+          reason: "the time was up",
+        });
+      continue;
+    }
+    await session.query("begin");
+    try {
+      await setLimits(session, limits);
+      await probeWithin(campaign, { schema, owners, tenants, chunk, whole: start === 0 }, collected);
+    } finally {
+      await session.query("rollback");
+    }
+  }
+  return tenants;
+}
+
+/** Local to the transaction, as everything else. */
+async function setLimits(session: SqlSession, limits: ProbeLimits): Promise<void> {
+  await session.query(
+    `select set_config('statement_timeout', $1, true), set_config('lock_timeout', $2, true),
+       set_config('idle_in_transaction_session_timeout', $3, true), set_config('search_path', 'pg_catalog', true)`,
+    [`${limits.statementMs}ms`, `${limits.lockMs}ms`, `${Math.min(limits.totalMs, 60_000)}ms`],
+  );
+}
+
+interface Chunk {
+  readonly schema: Schema;
+  readonly owners: ReadonlyMap<number, ReadonlySet<string>>;
+  readonly tenants: { readonly a: Tenant; readonly b: Tenant; readonly nobody: Tenant };
+  readonly chunk: readonly Relation[];
+  /** Also what concerns no table in particular. */
+  readonly whole: boolean;
+}
+
+async function disguiseOf(session: SqlSession, role: string): Promise<Disguise> {
+  const [row] = await session.query<{ super: boolean }>(
+    "select rolsuper as super from pg_catalog.pg_roles where rolname = session_user",
+  );
+  // SET ROLE alone would leave the session's own memberships in sight; only a superuser may do the whole of it.
+  return row?.super === true
+    ? { become: sql`set local session authorization ${name(role)}`, drop: sql`set local session authorization default` }
+    : { become: sql`set local role ${name(role)}`, drop: sql`set local role none` };
+}
+
+/** In the open transaction: plants, attacks, and takes everything back to the savepoint. */
+async function probeWithin(
+  campaign: Campaign,
+  { chunk, owners, schema, tenants, whole }: Chunk,
+  collected: Collected,
+): Promise<void> {
+  const { entry, role, session, settings } = campaign;
+  const garden = { session, schema, owners, accepted: new Map() };
+  const stage = new Stage({
+    session,
+    settings,
+    entry,
+    schema,
+    garden,
+    role,
+    disguise: await disguiseOf(session, role),
+    ...tenants,
+  });
+  const became = await stage.attempt(async () => await stage.asApp());
+  if (!became.ok) {
+    for (const { id } of LIVE_CHECKS)
+      collected.skipped.set(id, `the connection may not become ${role}: ${became.refusal.message}`);
+    return;
+  }
+  await session.query("savepoint rw_chunk");
+  const failed = new Map<number, string>();
+  const order = inOrder(
+    schema,
+    chunk.map(({ oid }) => oid),
+  );
+  await plantAll(stage, order, tenants.a, stage.planted.a, failed);
+  const before = await asApp(stage, async () => await steadyAnswers(stage));
+  await plantAll(stage, order, tenants.b, stage.planted.b, failed);
+  await asApp(stage, async () => {
+    await stage.enter(tenants.a);
+    await attack(stage, chunk, before, whole);
+  });
+  await session.query("rollback to savepoint rw_chunk");
+  await session.query("release savepoint rw_chunk");
+  collected.add(stage.findings);
+  for (const check of stage.ran) collected.ran.add(check);
+  for (const [check, reason] of stage.skipped) collected.skipped.set(check, reason);
+  for (const relation of chunk) collected.tables.set(tableName(relation), outcomeOf(stage, relation, failed));
+}
+
+async function asApp<T>(stage: Stage, body: () => Promise<T>): Promise<T> {
+  await stage.session.query("savepoint rw_app");
+  await stage.asApp();
+  const value = await body();
+  await stage.session.query("rollback to savepoint rw_app");
+  await stage.session.query("release savepoint rw_app");
+  return value;
+}
+
+/** What views say without B's rows; those that say something else each time are left out. */
+async function steadyAnswers(stage: Stage): Promise<ReadonlyMap<number, string>> {
+  await stage.enter(stage.a);
+  const first = await viewAnswers(stage);
+  const second = await viewAnswers(stage);
+  return new Map([...first].filter(([oid, said]) => second.get(oid) === said));
+}
+
+async function plantAll(
+  stage: Stage,
+  order: readonly number[],
+  tenant: Tenant,
+  planted: Planted,
+  failed: Map<number, string>,
+): Promise<void> {
+  await stage.enter(tenant);
+  for (const oid of order) {
+    const relation = stage.schema.relations.get(oid);
+    if (relation === undefined || !["r", "p"].includes(relation.kind)) continue;
+    const turns = relation.columns.some(({ base, kind }) => kind === "enum" || base === "bool");
+    for (let variant = 0; variant < (turns ? VARIANTS : 1); variant++) {
+      const row = await plantRow(stage.garden, relation, tenant, planted, variant);
+      if (typeof row === "string") {
+        if (variant === 0) failed.set(oid, row);
+        break;
+      }
+      planted.set(oid, [...(planted.get(oid) ?? []), row]);
+    }
+  }
+}
+
+async function attack(
+  stage: Stage,
+  chunk: readonly Relation[],
+  before: ReadonlyMap<number, string>,
+  whole: boolean,
+): Promise<void> {
+  await probeReads(stage, chunk);
+  await probeWrites(stage, chunk);
+  await probeKeys(stage, chunk);
+  await probePaths(stage, chunk);
+  await probeViews(stage, before);
+  await probeMaterialized(stage);
+  await probeDefinerFunctions(stage);
+  await probeContexts(stage, chunk);
+  await probePrepared(stage, chunk);
+  if (whole) {
+    await probeSequences(stage);
+    await probeRights(stage, chunk);
+  }
+  probeDetails(stage);
+}
+
+function outcomeOf(stage: Stage, relation: Relation, failed: ReadonlyMap<number, string>): ProbedTable {
+  const table = tableName(relation);
+  const reason = failed.get(relation.oid);
+  if (reason !== undefined) {
+    return { table, state: "unplanted", reason: `no row could be planted: ${reason}` };
+  }
+  if (stage.proven.has(relation.oid))
+    return { table, state: "proven", reason: "a tenant saw its own row and was tried on another's" };
+  const may = relation.may.select && relation.may.usage;
+  return {
+    table,
+    state: "blind",
+    reason: may ? `${stage.role} saw no row of its own tenant` : `${stage.role} may not read it`,
+  };
+}
+
+/** The columns that hold a tenant's id: those of the settings, and what they refer to. */
+export function ownerColumns(schema: Schema, settings: IsolationSettings): ReadonlyMap<number, ReadonlySet<string>> {
+  const owners = new Map<number, Set<string>>();
+  const open: [number, string][] = [];
+  const add = (oid: number, column: string): void => {
+    const known = owners.get(oid) ?? new Set();
+    if (known.has(column)) return;
+    owners.set(oid, known.add(column));
+    open.push([oid, column]);
+  };
+  for (const relation of schema.relations.values()) {
+    if (!["r", "p"].includes(relation.kind)) continue;
+    const column = tenantColumn(relation, settings);
+    if (column !== undefined) add(relation.oid, column.name);
+  }
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    const [oid, column] = next;
+    for (const reference of schema.relations.get(oid)?.references ?? []) {
+      const target = reference.targetColumns[reference.columns.indexOf(column)];
+      if (target !== undefined) add(reference.target, target);
+    }
+  }
+  return owners;
+}
+
+/** Tenant tables, without partitions, which are reached through the table they are part of. */
+function probedTables(
+  schema: Schema,
+  settings: IsolationSettings,
+  owners: ReadonlyMap<number, ReadonlySet<string>>,
+): Relation[] {
+  const global = new Set(settings.globalTables.map(({ table }) => table));
+  return [...schema.relations.values()].filter(
+    (relation) => owners.has(relation.oid) && !relation.isPartition && !global.has(tableName(relation)),
+  );
+}
+
+const TENANT_LIMITS: Readonly<Record<string, number>> = {
+  int2: 32_000,
+  int4: 2_000_000_000,
+  int8: 2_000_000_000,
+  numeric: 2_000_000_000,
+};
+
+/** An id that every tenant column can hold, as far as one exists, and a marker for texts. */
+function madeTenant(columns: readonly Column[]): Tenant {
+  const unique = randomBytes(4).toString("hex");
+  const marker = `rwprobe${unique}`;
+  if (columns.some(({ base }) => base === "uuid")) return { id: uuid(), marker };
+  const limits = columns.map(({ base }) => TENANT_LIMITS[base]).filter((limit) => limit !== undefined);
+  if (limits.length === 0) return { id: marker, marker };
+  const limit = Math.min(...limits);
+  return { id: String(limit - 1 - (randomBytes(4).readUInt32BE() % Math.floor(limit / 4))), marker };
+}
+
+function tenantsFor(columns: readonly Column[]): { a: Tenant; b: Tenant; nobody: Tenant } {
+  return { a: madeTenant(columns), b: madeTenant(columns), nobody: madeTenant(columns) };
+}
+
+/**
+ * The probes of rows in a transaction that the caller has opened and will roll back: for trying faults that are planted
+ * in the same transaction. Sessions are not probed.
+ */
+export async function probeOpenTransaction(
+  session: SqlSession,
+  entry: ContextEntry,
+  settings: IsolationSettings,
+  limits: ProbeLimits,
+): Promise<ProbeReport> {
+  const collected = new Collected();
+  await session.query("savepoint rw_open");
+  try {
+    await setLimits(session, limits);
+    for (const role of settings.appRoles) {
+      const schema = await readSchema(session, settings, role);
+      const owners = ownerColumns(schema, settings);
+      const chunk = probedTables(schema, settings, owners);
+      const tenants = tenantsFor(
+        [...owners].flatMap(
+          ([oid, columns]) => schema.relations.get(oid)?.columns.filter((column) => columns.has(column.name)) ?? [],
+        ),
+      );
+      await probeWithin(
+        { session, settings, entry, role, limits, endsMs: Number.POSITIVE_INFINITY },
+        { schema, owners, tenants, chunk, whole: true },
+        collected,
+      );
+    }
+  } catch (error) {
+    if (!(error instanceof SqlRefusal)) throw error;
+    collected.skipped.set("probes", error.message);
+  }
+  await session.query("rollback to savepoint rw_open");
+  return collected.report();
+}
