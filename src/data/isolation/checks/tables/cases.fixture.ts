@@ -39,7 +39,7 @@ export const TABLE_CASES: readonly Case[] = [
   {
     check: "table-not-forced",
     plant: "alter table shop.customer no force row level security",
-    silent: `${LOOSE}`,
+    silent: LOOSE,
   },
   {
     check: "table-no-policy",
