@@ -70,6 +70,7 @@ describe("a table's verdict", () => {
   test.each([
     ["is walled when nothing opens it", "", "WALLED"],
     ["is attacked when a policy opens it", `alter policy wall on app.doc using (tenant_id is not null)`, "ATTACKED"],
+    ["is attacked when one tenant can empty it", "grant truncate on app.doc to bank_app", "ATTACKED"],
     ["is attacked when row-level security is off", "alter table app.doc disable row level security", "ATTACKED"],
     [
       "is attacked when a view opens it",
@@ -104,4 +105,10 @@ describe("a table's verdict", () => {
       "app.line": "ATTACKED",
     });
   });
+});
+
+test("a table without a tenant column, with a policy that lets all rows through, is not walled", async () => {
+  const open = `create table app.line (id integer); alter table app.line enable row level security;
+    create policy app on app.line to bank_app using (true); grant select on app.line to bank_app`;
+  expect((await states(open))["app.line"]).not.toBe("WALLED");
 });

@@ -67,7 +67,7 @@ export function checkCases(checks: readonly StaticCheck[], cases: readonly Case[
 
 async function findingsOf(check: StaticCheck, one: Case, side: "plant" | "silent", server: TestServer | undefined) {
   const suffix = randomBytes(6).toString("hex");
-  const stage = await (server === undefined ? shared() : testDatabase({ server }));
+  const stage = await shared(server);
   const session = await inspectionAccess(stage.target("postgres"), { writes: true }).connect();
   const names: Record<string, string> = { app: `app_${suffix}`, owner: `owner_${suffix}`, db: stage.name };
   const run = async (sql: string) => {
@@ -99,13 +99,12 @@ async function findingsOf(check: StaticCheck, one: Case, side: "plant" | "silent
   } finally {
     await session.query("rollback");
     await session.close();
-    if (server !== undefined) await stage.close();
   }
 }
 
 let kept: ReturnType<typeof testDatabase> | undefined;
-function shared(): ReturnType<typeof testDatabase> {
-  kept ??= testDatabase();
+function shared(server: TestServer | undefined): ReturnType<typeof testDatabase> {
+  kept ??= testDatabase(server === undefined ? {} : { server });
   return kept;
 }
 
