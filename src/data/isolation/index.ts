@@ -12,6 +12,7 @@
 export { type Catalog, readCatalog, readCatalogWithin } from "./catalog/index.ts";
 export { checkContext, runStaticChecks, STATIC_CHECKS, type StaticCheck } from "./checks/index.ts";
 export type { Category, CheckInfo, Evidence, Finding, Level, ObjectName, Report, Verdict } from "./finding.ts";
+export { RINGWALL_SETTINGS } from "./own.ts";
 export { type SqlAccess, SqlRefusal, type SqlSession } from "./session.ts";
 export { IsolationSettings } from "./settings.ts";
 export { verdicts } from "./verdicts.ts";
