@@ -70,8 +70,9 @@ async function findingsOf(check: StaticCheck, one: Case, side: "plant" | "silent
   const stage = await shared(server);
   const session = await inspectionAccess(stage.target("postgres"), { writes: true }).connect();
   const names: Record<string, string> = { app: `app_${suffix}`, owner: `owner_${suffix}`, db: stage.name };
+  const named = (text: string) => text.replaceAll(/\$(app|owner|db)/g, (_all, name: string) => names[name] ?? "");
   const run = async (sql: string) => {
-    const text = sql.replaceAll(/\$(app|owner|db)/g, (_all, name: string) => names[name] ?? "");
+    const text = named(sql);
     for (const statement of text.split(/;\s*\n/)) if (statement.trim() !== "") await session.query(statement);
   };
   try {
@@ -85,7 +86,7 @@ async function findingsOf(check: StaticCheck, one: Case, side: "plant" | "silent
       appRoles: [names["app"]],
       ownerRoles: [names["owner"]],
       context: { kind: "setting", name: "shop.tenant" },
-      ...one.settings,
+      ...(JSON.parse(named(JSON.stringify(one.settings ?? {}))) as Case["settings"]),
     });
     const { findings, skipped } = runStaticChecks(checkContext(catalog, settings), [check]);
     expect(skipped).toEqual([]);
