@@ -45,7 +45,8 @@ import { start } from "./start/index.ts";
 import { createTenant } from "./tenants/create.ts";
 import { deleteTenant, restoreTenant } from "./tenants/delete.ts";
 import { exportTenantCommand } from "./tenants/export/command.ts";
-import { listTenants } from "./tenants/list.ts";
+import { listTenants, showTenant } from "./tenants/list.ts";
+import { tenantSettingsCommand } from "./tenants/settings.ts";
 import { resumeTenant, suspendTenant } from "./tenants/suspend.ts";
 import { devCertificate } from "./tls/dev-cert.ts";
 import { disableUser, enableUser } from "./users/disable.ts";
@@ -68,6 +69,8 @@ export const commands: readonly Command[] = [
   stepUp,
   enrolFactor,
   listTenants,
+  showTenant,
+  tenantSettingsCommand,
   createTenant,
   suspendTenant,
   resumeTenant,
