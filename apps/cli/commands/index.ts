@@ -49,7 +49,8 @@ import { verifyTenancy } from "./tenancy/verify.ts";
 import { createTenant } from "./tenants/create.ts";
 import { deleteTenant, restoreTenant } from "./tenants/delete.ts";
 import { exportTenantCommand } from "./tenants/export/command.ts";
-import { listTenants } from "./tenants/list.ts";
+import { listTenants, showTenant } from "./tenants/list.ts";
+import { tenantSettingsCommand } from "./tenants/settings.ts";
 import { resumeTenant, suspendTenant } from "./tenants/suspend.ts";
 import { devCertificate } from "./tls/dev-cert.ts";
 import { disableUser, enableUser } from "./users/disable.ts";
@@ -72,6 +73,8 @@ export const commands: readonly Command[] = [
   stepUp,
   enrolFactor,
   listTenants,
+  showTenant,
+  tenantSettingsCommand,
   createTenant,
   suspendTenant,
   resumeTenant,

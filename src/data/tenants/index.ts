@@ -16,6 +16,7 @@
  *
  * @module
  */
+export { requireOpened } from "./closed.ts";
 export {
   CONTEXT_KEY_BYTES,
   CONTEXT_LIFE_MS,

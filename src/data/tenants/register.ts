@@ -10,10 +10,11 @@ import {
   PLATFORM_TENANT,
   type Recorder,
   RingwallError,
+  type SystemActor,
   type TenantId,
 } from "../../core/index.ts";
 import { ENVIRONMENTS, type Environment, isEnvironment } from "./environment.ts";
-import { ACCOUNT, type EntryRow, INSERT, LIST, SET_STATUS } from "./statements.ts";
+import { ACCOUNT, type EntryRow, INSERT, KEYLESS, LIST, SET_STATUS, WAIT_FOR_ERASURE } from "./statements.ts";
 
 /**
  * `deleting`: the end has begun, and nobody acts any more. `deleted`: nothing is left but this entry, which keeps the id
@@ -68,7 +69,10 @@ export interface TenantRegister {
   create(actor: Actor, tenant: NewTenant): Promise<void>;
   /** Every node refuses the tenant within a second. Its rows stay. @throws RingwallError `resource.not_found`, `resource.conflict` */
   suspend(actor: Actor, id: TenantId): Promise<void>;
-  /** Sessions that are not over by then work again. @throws RingwallError `resource.not_found`, `resource.conflict` */
+  /**
+   * Sessions that are not over by then work again.
+   * @throws RingwallError `resource.not_found`, `resource.conflict`; `keys.erased` when an erasure destroyed its keys
+   */
   resume(actor: Actor, id: TenantId): Promise<void>;
 }
 
@@ -82,6 +86,7 @@ export interface RegisterParts {
   readonly environments?: ReadonlySet<Environment> | undefined;
 }
 
+const RESUMER: SystemActor = { type: "system", capability: "tenants.read" };
 /** Long enough to spare the database, short enough that a lost invalidation does little. */
 const CACHE_MS = 5_000;
 /** About 200 bytes each. */
@@ -184,18 +189,26 @@ class CachedRegister implements TenantRegister {
     if (found === undefined) throw new RingwallError("resource.not_found", { detail: { tenant: id } });
     const { database, recorder } = this.#parts;
     await database.forTenant(PLATFORM_TENANT, actor, async (tx) => {
+      if (status === "active") await tx.run(WAIT_FOR_ERASURE, [id]);
       const [row] = await tx.run(SET_STATUS, [id, status]);
       if (row === undefined) {
         // Asked for again it is as it should be; a deletion that has begun is not undone by this.
         if (found.status === status) return;
         throw new RingwallError("resource.conflict", { detail: { tenant: id, status: found.status } });
       }
+      if (status === "active") await this.#requireKeys(id);
       tx.invalidate({ kind: "tenant", tenant: id, id });
       const action: AuditAction = status === "suspended" ? "tenant.suspended" : "tenant.resumed";
       const targets = [{ type: "tenant", id }];
       await recorder.record(tx, { action, outcome: "success", tenant: PLATFORM_TENANT, actor, targets });
     });
     this.#known.delete(id);
+  }
+
+  /** Whose keys were destroyed has nothing to go on with, even as long as its rows are still there. */
+  async #requireKeys(id: TenantId): Promise<void> {
+    const erased = await this.#parts.database.once(id, RESUMER, KEYLESS);
+    if (erased.length > 0) throw new RingwallError("keys.erased", { detail: { tenant: id } });
   }
 
   #isServed({ environment, id }: Tenant): boolean {

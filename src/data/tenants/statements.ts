@@ -89,13 +89,31 @@ export const ERASED = statement<{ erasure_id: string }>(
   "select erasure_id::text from ringwall.erasure where subject = 'tenant' and certificate is not null",
 );
 
+// Waits for an erasure that is under way: it holds this lock while it destroys the tenant's keys.
+export const WAIT_FOR_ERASURE = statement(
+  "tenants.wait_for_erasure",
+  "select from (select pg_catalog.pg_advisory_xact_lock(7400008, pg_catalog.hashtext($1))) l",
+);
+
+/** An order is enough: keys are destroyed together with it, and the certificate comes after. */
+export const KEYLESS = statement<{ erasure_id: string }>(
+  "tenants.keyless",
+  "select erasure_id::text from ringwall.erasure where subject = 'tenant' limit 1",
+);
+
 export const TABLES = statement<{
   table_oid: string;
   table_schema: string;
   table_name: string;
   kept: boolean;
   opened: boolean;
-}>("tenants.tables", "select table_oid::text, table_schema, table_name, kept, opened from ringwall.tenant_tables()");
+  owner: string;
+}>(
+  "tenants.tables",
+  `select table_oid::text, table_schema, table_name, kept, opened,
+          (select pg_catalog.pg_get_userbyid(c.relowner) from pg_catalog.pg_class c where c.oid = table_oid) as owner
+     from ringwall.tenant_tables()`,
+);
 
 export const REFERENCES = statement<{ referring: string; referred: string }>(
   "tenants.references",

@@ -1,6 +1,6 @@
 import { type Kysely, sql } from "kysely";
 import { assert, isoTime, PLATFORM_TENANT, RingwallError, type TenantId } from "../../core/index.ts";
-import { CONTEXT_LIFE_MS } from "../tenants/index.ts";
+import { CONTEXT_LIFE_MS, requireOpened } from "../tenants/index.ts";
 import type { Owner } from "./owner.ts";
 
 /** Rows at a time. Constant memory: a row of the largest size that PostgreSQL has is rare, and a page of them rarer. */
@@ -98,6 +98,7 @@ interface ColumnRow {
   readonly table_name: string;
   readonly kind: string;
   readonly opened: boolean;
+  readonly owner: string;
   readonly columns: readonly string[];
   readonly keys: readonly string[];
 }
@@ -108,17 +109,13 @@ async function plan(
 ): Promise<{ readonly tables: readonly PlannedTable[]; readonly leftOut: readonly string[] }> {
   const { rows } = await sql<ColumnRow>`
     select t.table_schema, t.table_name, t.kind, t.opened,
+           (select pg_get_userbyid(c.relowner) from pg_class c where c.oid = t.table_oid)::text as owner,
            array(select a.attname::text from pg_attribute a
                   where a.attrelid = t.table_oid and a.attnum > 0 and not a.attisdropped order by a.attnum) as columns,
            array(select k from ringwall.sealed_table s, unnest(array_append(s.tag_columns, s.key_column)) k
                   where s.table_schema = t.table_schema and s.table_name = t.table_name) as keys
       from ringwall.tenant_tables() t order by 1, 2`.execute(tx);
-  const closed = rows.filter(({ opened }) => !opened);
-  if (closed.length > 0) {
-    throw new RingwallError("database.schema_mismatch", {
-      message: `rows cannot be read from ${closed.map(nameOf).join(", ")}; run: ringwall migrate`,
-    });
-  }
+  requireOpened(rows, "read from");
   const wanted = new Set(leaveOut);
   const known = new Set(rows.flatMap((row) => row.columns.map((column) => `${nameOf(row)}.${column}`)));
   const missing = leaveOut.find((name) => !known.has(name));

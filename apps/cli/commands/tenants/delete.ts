@@ -1,10 +1,10 @@
 import { z } from "zod";
 import { segment } from "../../client.ts";
 import type { Command } from "../../command.ts";
-import { CONNECTION_OPTIONS, CommandFailed, EXIT, JSON_OPTION, UsageError } from "../../command.ts";
+import { CONNECTION_OPTIONS, EXIT, JSON_OPTION, UsageError } from "../../command.ts";
 import { confirmByName, DRY_RUN_OPTION } from "../../confirmation/confirm.ts";
 import { readAnswer, showRow } from "../answer.ts";
-import { readTenants } from "./list.ts";
+import { readTenant } from "./list.ts";
 
 const Planned = z.object({ id: z.string(), deletion_at: z.string() });
 
@@ -30,9 +30,7 @@ export const deleteTenant: Command = {
   async run(input, context) {
     const [id = ""] = input.positionals;
     const client = context.connect(input);
-    const tenant = (await readTenants(client)).find((one) => one.id === id);
-    if (tenant === undefined) throw new CommandFailed(`there is no tenant ${id}`, { wayOut: "ringwall tenants list" });
-    const { name, status } = tenant;
+    const { name, status } = await readTenant(client, id);
     const isNow = input.flag("now");
     if (input.flag("dry-run")) {
       const said = `would delete ${id}, "${name}" (${status} now), ${isNow ? "at once" : "after the days to undo it"}`;

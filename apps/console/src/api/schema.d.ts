@@ -3817,6 +3817,8 @@ export interface operations {
             404: components["responses"]["Problem"];
             /** @description `resource.conflict` */
             409: components["responses"]["Problem"];
+            /** @description `keys.erased` */
+            410: components["responses"]["Problem"];
             /** @description `request.uri_too_long` */
             414: components["responses"]["Problem"];
             /** @description `request.host_unknown` */

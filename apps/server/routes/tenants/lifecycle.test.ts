@@ -166,6 +166,57 @@ describe("the deletion of a tenant", () => {
     await expect(rise).rejects.toThrow("is not undone");
   });
 
+  test("goes through tables that refer to each other in a circle", async () => {
+    await stage.tenant("eta-bank");
+    await stage.tenant("theta-bank");
+    await stage.data.owner.query(`
+      set role ringwall_migrate;
+      create table shop.team (
+        tenant_id text not null default ringwall.tenant(), team_id int not null, lead int,
+        primary key (tenant_id, team_id));
+      create table shop.member (
+        tenant_id text not null default ringwall.tenant(), member_id int not null, team_id int not null,
+        primary key (tenant_id, member_id), foreign key (tenant_id, team_id) references shop.team);
+      alter table shop.team add foreign key (tenant_id, lead) references shop.member;
+      do $$ declare name text; begin
+        foreach name in array array['team', 'member'] loop
+          execute format('alter table shop.%I enable row level security, force row level security', name);
+          execute format('create policy any_name on shop.%I as restrictive using (tenant_id = (select ringwall.tenant()))', name);
+          execute format('create policy owner_door on shop.%I to ringwall_migrate using (true) with check (true)', name);
+        end loop; end $$;
+      reset role`);
+    for (const tenant of ["eta-bank", "theta-bank"]) {
+      for (const text of [
+        "insert into shop.team select $1, n, null from generate_series(1, 700) n",
+        "insert into shop.member select $1, n, n from generate_series(1, 700) n",
+        "update shop.team set lead = team_id where tenant_id = $1",
+      ]) {
+        await stage.data.owner.query(text, [tenant]);
+      }
+    }
+    const asked = { token: root.token, body: body("The eta-bank") };
+    expect((await stage.ask("POST", "/v1/tenants/eta-bank/immediate-deletion", asked)).status).toBe(201);
+    await deleted("eta-bank");
+    expect(await rowsOf("eta-bank")).not.toHaveProperty("shop.team");
+    expect(await rowsOf("eta-bank")).not.toHaveProperty("shop.member");
+    expect(await rowsOf("theta-bank")).toMatchObject({ "shop.team": 700, "shop.member": 700 });
+  });
+
+  test("is what is left for a tenant whose keys were destroyed: nothing resumes it", async () => {
+    const owner = await stage.tenant("iota-bank");
+    const { token } = root;
+    const erased = await stage.ask("POST", "/v1/tenants/iota-bank/erasure", { token, body: body("The iota-bank") });
+    expect(erased.status).toBe(201);
+    const resumed = await stage.ask("POST", "/v1/tenants/iota-bank/resume", { token });
+    expect([resumed.status, resumed.code]).toEqual([410, "keys.erased"]);
+    expect((await stage.operator("POST", "/v1/tenants/iota-bank/resume")).code).toBe("keys.erased");
+    expect(await entry("iota-bank")).toMatchObject({ status: "suspended" });
+    expect((await stage.ask("GET", "/v1/session", { token: owner.token })).status).toBe(401);
+    const asked = { token, body: body("The iota-bank") };
+    expect((await stage.ask("POST", "/v1/tenants/iota-bank/immediate-deletion", asked)).status).toBe(201);
+    await deleted("iota-bank");
+  });
+
   test("waits for the tenant's other environments", async () => {
     const { token } = root;
     await stage.tenant("epsilon-bank");

@@ -93,7 +93,7 @@ const suspensions: Routes = (services) => [
   route(
     "POST",
     "/v1/tenants/:id/resume",
-    { ...manage, params: Id, problems: ["resource.conflict"], summary: "Ends a suspension." },
+    { ...manage, params: Id, problems: ["resource.conflict", "keys.erased"], summary: "Ends a suspension." },
     async ({ exchange, params }) => {
       await services().ringwall.identity.resumeTenant(authority(exchange), params.id);
       return DONE;

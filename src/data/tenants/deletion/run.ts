@@ -11,6 +11,7 @@ import {
   type TenantId,
 } from "../../../core/index.ts";
 import type { Erasures } from "../../erasure/index.ts";
+import { requireOpened } from "../closed.ts";
 import { BEGIN_DELETION, DELETE_ROWS, DUE, ERASED, FINISH_DELETION, REFERENCES, TABLES } from "../statements.ts";
 import { type DeletionStep, deletionOrder } from "./order.ts";
 
@@ -159,13 +160,7 @@ class Runner implements DeletionRunner {
       worker.once(tenant, DELETER, REFERENCES),
     ]);
     const wanted = tables.filter(({ kept }) => !kept);
-    const closed = wanted.filter(({ opened }) => !opened);
-    if (closed.length > 0) {
-      const names = closed.map(({ table_name: name, table_schema: schema }) => `${schema}.${name}`).join(", ");
-      throw new RingwallError("database.schema_mismatch", {
-        message: `rows of a tenant cannot be deleted from ${names}; run: ringwall migrate`,
-      });
-    }
+    requireOpened(wanted, "deleted from");
     return deletionOrder(
       wanted.map(({ table_oid: oid }) => oid),
       references,
