@@ -21,8 +21,8 @@ export {
   planMigration,
 } from "./generate/index.ts";
 export { ISOLATION_CHECKS, isolationFixes } from "./mend.ts";
-export { isGreen, prettyReport, sarifReport } from "./report/index.ts";
 export { RINGWALL_SETTINGS } from "./own.ts";
+export { isGreen, prettyReport, sarifReport } from "./report/index.ts";
 export { type SqlAccess, SqlRefusal, type SqlSession } from "./session.ts";
 export { IsolationSettings } from "./settings.ts";
 export { verdicts } from "./verdicts.ts";
