@@ -411,10 +411,9 @@ async function probeLeftover(examination: Examination, leftover: Leftover): Prom
 async function probeTogether(examination: Examination): Promise<void> {
   const { entry, tenants } = examination;
   const turn = async (session: SqlSession, value: string): Promise<string> => {
-    const set = session.query("select set_config($1, $2, true) as context", [entry.setting, value]);
     const [, , context] = await Promise.all([
       session.query("begin"),
-      set,
+      session.query("select set_config($1, $2, true) as context", [entry.setting, value]),
       contextOf(session, entry.setting),
       session.query("commit"),
     ]);
