@@ -14,4 +14,4 @@ export { freePort } from "./free-port.ts";
 export { redisMissing, startRedis, type TestRedis } from "./redis-server.ts";
 export { type SoftHsm, softHsm, softHsmMissing } from "./sealing/softhsm.ts";
 export type { TestServer } from "./servers/template.ts";
-export { type BuilderUnderTest, type OpenBuilder, type Send, transactionsContract } from "./transactions/contract.ts";
+export { type BuilderUnderTest, type OpenBuilder, type Send, transactionsContract } from "./transactions/index.ts";

@@ -44,6 +44,18 @@ function freshId(): number {
   return next;
 }
 
+/** What was said, and why: some query builders put what they were told into the cause of an error of their own. */
+async function reasons(attempt: Promise<unknown>): Promise<string> {
+  try {
+    await attempt;
+  } catch (error) {
+    const told: string[] = [];
+    for (let one = error; one instanceof Error; one = one.cause) told.push(one.message);
+    return told.join("; ");
+  }
+  return "nothing was refused";
+}
+
 function service(tenant: TenantId): ServiceActor {
   return { type: "service", tenant, name: "contract" };
 }
@@ -101,8 +113,8 @@ function rows(at: () => Stage, run: Run): void {
 
   test("nothing is sent without a tenant, and the refusal says what to do", async () => {
     const { builder } = at();
-    await expect(builder.send(READ)).rejects.toThrow(/call run\(/);
-    await expect(builder.transaction((send) => send(READ))).rejects.toThrow(/call run\(/);
+    expect(await reasons(builder.send(READ))).toMatch(/call run\(/);
+    expect(await reasons(builder.transaction((send) => send(READ)))).toMatch(/call run\(/);
     expect(() => builder.transactions.current()).toThrow(/call run\(/);
     await expect(builder.transactions.pool.query(READ)).rejects.toThrow(/call run\(/);
   });
@@ -212,8 +224,8 @@ function boundaries(at: () => Stage, run: Run): void {
   });
 
   test("a second statement in one text is refused by PostgreSQL", async () => {
-    await expect(run(0, (send) => send("select 1; commit"))).rejects.toThrow(/multiple commands/);
-    await expect(run(0, (send) => send("select 1; set role postgres", []))).rejects.toThrow(/multiple commands/);
+    expect(await reasons(run(0, (send) => send("select 1; commit")))).toMatch(/multiple commands/);
+    expect(await reasons(run(0, (send) => send("select 1; set role postgres", [])))).toMatch(/multiple commands/);
   });
 
   test("one connection serves the callers of a run in turn", async () => {
