@@ -41,6 +41,10 @@ import { revokeSession } from "./sessions/revoke.ts";
 import { revokeSessions } from "./sessions/revoke-all.ts";
 import { showSession } from "./sessions/show.ts";
 import { start } from "./start/index.ts";
+import { listTenancyChecks } from "./tenancy/checks.ts";
+import { generateTenancy } from "./tenancy/generate.ts";
+import { initTenancy } from "./tenancy/init.ts";
+import { verifyTenancy } from "./tenancy/verify.ts";
 import { createTenant } from "./tenants/create.ts";
 import { listTenants } from "./tenants/list.ts";
 import { resumeTenant, suspendTenant } from "./tenants/suspend.ts";
@@ -97,6 +101,10 @@ export const commands: readonly Command[] = [
   listErasures,
   eraseRow,
   erasePerson,
+  initTenancy,
+  verifyTenancy,
+  generateTenancy,
+  listTenancyChecks,
   devCertificate,
   verifyAuditLog,
   tailAudit,

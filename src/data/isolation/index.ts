@@ -12,5 +12,17 @@
 export { type Catalog, readCatalog, readCatalogWithin } from "./catalog/index.ts";
 export { checkContext, runStaticChecks, STATIC_CHECKS, type StaticCheck } from "./checks/index.ts";
 export type { Category, CheckInfo, Evidence, Finding, Level, ObjectName, Report, Verdict } from "./finding.ts";
+export {
+  type Decision,
+  guessSettings,
+  type IsolationPlan,
+  planDiff,
+  planIsolation,
+  planMigration,
+} from "./generate/index.ts";
+export { ISOLATION_CHECKS, isolationFixes } from "./mend.ts";
+export { isGreen, prettyReport, sarifReport } from "./report/index.ts";
 export { type SqlAccess, SqlRefusal, type SqlSession } from "./session.ts";
 export { IsolationSettings } from "./settings.ts";
+export { verdicts } from "./verdicts.ts";
+export { type Judged, judge, verifyStatic } from "./verify.ts";

@@ -1,3 +1,4 @@
+import type { Meanings } from "./operators.ts";
 import type { Access, Grant, Role } from "./principals.ts";
 import type { Server } from "./server-model.ts";
 
@@ -180,6 +181,8 @@ export interface Catalog {
   readonly routines: ReadonlyMap<Oid, Routine>;
   /** Types, named as in `Column.baseType`, whose default equality is leakproof: the planner uses an index through a wall. */
   readonly leakproofTypes: ReadonlySet<string>;
+  /** Operators, casts and collations that make an expression mean something else than it seems to. */
+  readonly meanings: Meanings;
   /** What this login may not read, each with what is not known for it. Checks that need it answer unknown. */
   readonly unreadable: readonly { readonly what: UnreadablePart; readonly reason: string }[];
 }

@@ -1,5 +1,6 @@
 import type { SqlSession } from "../session.ts";
 import type { Catalog, Schema } from "./model.ts";
+import { readMeanings } from "./operators.ts";
 import { accessOf } from "./principals.ts";
 import { SCHEMAS } from "./queries.ts";
 import { readLeakproofTypes, readRelations } from "./relations.ts";
@@ -48,8 +49,9 @@ async function readAll(session: SqlSession): Promise<Catalog> {
   const routines = await readRoutines(session, may);
   const schemas = await readSchemas(session);
   const leakproofTypes = await readLeakproofTypes(session);
+  const meanings = await readMeanings(session);
   const access = accessOf(roles, server.version);
-  return { server, roles, access, schemas, relations, ...parts, routines, leakproofTypes, unreadable };
+  return { server, roles, access, schemas, relations, ...parts, routines, leakproofTypes, meanings, unreadable };
 }
 
 async function readSchemas(session: SqlSession): Promise<readonly Schema[]> {

@@ -1,0 +1,61 @@
+const KEYS = "Answers with one row, and only to who knows a secret whose hash is the key.";
+const SEQUENCER =
+  "For the audit sequencer, which works for every tenant; granted to the worker alone, and it needs the lease's epoch.";
+const CARE =
+  "For key care, which works for every tenant and sees wrapped keys and states, no tenant's data; granted to the worker alone.";
+const OWN_TENANT = "Takes the tenant from the signed context into a variable, and compares every row with it.";
+
+const REACH: readonly (readonly [string, string])[] = [
+  ["session_by_hash", KEYS],
+  ["login_by_hash", KEYS],
+  ["link_by_hash", KEYS],
+  ["sign_in_user", "Before a principal is known: one account by tenant and address, for the sign-in to verify."],
+  ["tenant_by_id", "Before a principal is known: whether one tenant exists and may be used."],
+  ["account_erase", OWN_TENANT],
+  ["audit_erase_person", OWN_TENANT],
+  ["tenant_shred", OWN_TENANT],
+  ["audit_append", SEQUENCER],
+  ["audit_take", SEQUENCER],
+  ["audit_peek", SEQUENCER],
+  ["audit_refuse", SEQUENCER],
+  ["audit_sign", SEQUENCER],
+  ["audit_heads", SEQUENCER],
+  ["audit_head_of", SEQUENCER],
+  ["audit_read", SEQUENCER],
+  ["audit_signed", SEQUENCER],
+  ["erasure_listing", CARE],
+  ["key_epoch_since", "Tells every node which tenants' keys changed; tenants' names and no more."],
+  ["key_job_progress", CARE],
+  ["key_jobs", CARE],
+  ["key_listing", CARE],
+  ["keys_elsewhere", CARE],
+  ["keys_elsewhere_count", CARE],
+];
+
+/** Ringwall's own schema under examination. */
+export const OWN_SETTINGS = {
+  schemas: ["ringwall"],
+  appRoles: ["ringwall_app", "ringwall_worker", "bank_app"],
+  ownerRoles: ["ringwall_migrate"],
+  globalTables: [
+    { table: "ringwall.schema_version", reason: "Which migrations ran; the same for everybody." },
+    { table: "ringwall.sealed_table", reason: "Which tables of the host hold sealed columns; the same for everybody." },
+    { table: "ringwall.application_version", reason: "Which migrations of applications ran; the same for everybody." },
+    { table: "ringwall.context_key", reason: "Verifies every tenant's context; no login but the owner's reads it." },
+    { table: "ringwall.audit_sequencer", reason: "One row for the installation, reached through functions only." },
+    { table: "ringwall.key_scheduler", reason: "One row for the installation, reached through a function only." },
+  ],
+  exceptions: [
+    ...REACH.map(([name, reason]) => ({ check: "definer-reaches-tenants", object: `ringwall.${name}`, reason })),
+    {
+      check: "definer-trigger",
+      object: "ringwall.key_epoch_bump",
+      reason: "Counts up one number, so that nodes notice.",
+    },
+    ...["policy-wall-not-implied", "policy-always-true"].map((check) => ({
+      check,
+      object: "ringwall.tenant",
+      reason: "The register of tenants, which the platform's own tenant keeps: a name and a status, no tenant's data.",
+    })),
+  ],
+};
