@@ -54,7 +54,8 @@ export const KEY_CHECKS = {
   ),
 } as const;
 
-const RANDOM = new Set(["uuid"]);
+/** Keys that are drawn at random, or are digests. */
+const RANDOM = new Set(["uuid", "bytea"]);
 
 /** Whether the columns say whose they are by themselves. */
 function namesTenant(stage: Stage, relation: Relation, columns: readonly string[]): boolean {

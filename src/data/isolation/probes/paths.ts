@@ -1,6 +1,6 @@
 import { live } from "./check.ts";
 import { relationName } from "./plant.ts";
-import { counted, probeLeakyFilter } from "./reads.ts";
+import { counted, probeLeakyFilters } from "./reads.ts";
 import { type Relation, type Routine, tableName } from "./schema.ts";
 import { list, literal, name, printed, type Sql, sql } from "./sql.ts";
 import type { Stage } from "./stage.ts";
@@ -219,6 +219,7 @@ export async function probeViews(stage: Stage, before: ReadonlyMap<number, strin
     found.map((view) => sql`select count(*) from ${relationName(view)} where ${marked(stage, view)}`),
   );
   const after = await viewAnswers(stage);
+  await probeLeakyFilters(stage, found);
   for (const [index, view] of found.entries()) {
     const show = sql`select * from ${relationName(view)} where ${marked(stage, view)} limit 5`;
     if ((answers[index] ?? 0) > 0) {
@@ -237,7 +238,6 @@ export async function probeViews(stage: Stage, before: ReadonlyMap<number, strin
         stage.evidence(await stage.tried(read), read),
       );
     }
-    await probeLeakyFilter(stage, view);
     await probeViewWrite(stage, view);
   }
 }
@@ -348,7 +348,7 @@ export async function probeDefinerFunctions(stage: Stage): Promise<void> {
       const reached = rows.filter(({ returned }) => isTheirs(stage, returned ?? "", statement));
       if (reached.length === 0) continue;
       const where = {
-        object: { kind: "function", schema: routine.schema, name: routine.signature },
+        object: { kind: "function", schema: routine.schema, name: routine.name },
         tables: [],
       } as const;
       stage.found(

@@ -198,7 +198,7 @@ const SEQUENCES = `
 select n.nspname as schema, c.relname as name from pg_class c join pg_namespace n on n.oid = c.relnamespace
 where c.relkind = 'S' and n.nspname not like 'pg\\_%' and n.nspname <> 'information_schema'
   and case when cardinality($2::text[]) > 0 then n.nspname = any ($2::text[]) else true end
-  and has_sequence_privilege($1, c.oid, 'select') and has_schema_privilege($1, n.oid, 'usage')
+  and has_table_privilege($1, c.oid, 'select') and has_schema_privilege($1, n.oid, 'usage')
 order by 1, 2 limit 5000`;
 
 interface RelationRow extends Omit<Relation, "hints"> {

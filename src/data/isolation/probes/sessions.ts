@@ -83,12 +83,6 @@ export const SESSION_CHECKS = {
     "Notifications for one tenant arrive at another.",
     { category: "session", level: "warning", remediation: "LISTEN on a connection outside the pool." },
   ),
-  pipelined: live(
-    "pipelined",
-    "Statements sent without waiting see another's context",
-    "The second transaction's context is there before the first one has read.",
-    { category: "session", remediation: RESET },
-  ),
   interleaved: live(
     "interleaved",
     "Clients at the same time see each other's context",
@@ -407,37 +401,10 @@ async function probeLeftover(examination: Examination, leftover: Leftover): Prom
   });
 }
 
-/** Two transactions sent in one go, and several clients at once: each reads its own context, or none. */
+/** Several clients at once: each reads its own context, or none. */
 async function probeTogether(examination: Examination): Promise<void> {
   const { entry, tenants } = examination;
-  const turn = async (session: SqlSession, value: string): Promise<string> => {
-    const set = session.query("select set_config($1, $2, true) as context", [entry.setting, value]);
-    const [, , context] = await Promise.all([
-      session.query("begin"),
-      set,
-      contextOf(session, entry.setting),
-      session.query("commit"),
-    ]);
-    return context;
-  };
   const wrong = (context: string, tenant: string): boolean => context !== "" && !context.includes(tenant);
-  await examination.probe([SESSION_CHECKS.pipelined], async () => {
-    await examination.client(async (session) => {
-      const values = [await entry.context(session, tenants[0]), await entry.context(session, tenants[1])];
-      const both = await Promise.all(values.map(async (value) => ({ value, context: await turn(session, value) })));
-      for (const [index, { context, value }] of both.entries()) {
-        const tenant = tenants[index] ?? "";
-        if (context !== value)
-          examination.found(
-            SESSION_CHECKS.pipelined,
-            SETTING(entry),
-            "a statement that was sent without waiting saw another transaction's context",
-            "begin; set_config; commit",
-            [{ wanted: tenant, context }],
-          );
-      }
-    });
-  });
   await examination.probe([SESSION_CHECKS.interleaved], async () => {
     const clients = Array.from({ length: CLIENTS }, async (_, index) => {
       const tenant = tenants[index % 2] ?? tenants[0];
