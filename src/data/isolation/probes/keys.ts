@@ -67,6 +67,7 @@ function namesTenant(stage: Stage, relation: Relation, columns: readonly string[
 export async function probeKeys(stage: Stage, relations: readonly Relation[]): Promise<void> {
   for (const relation of relations) {
     if (!relation.may.usage || !relation.may.insert || stage.row("b", relation) === undefined) continue;
+    await probeOwnInsert(stage, relation);
     for (const key of relation.keys) {
       if (key.columns.length > 0 && !namesTenant(stage, relation, key.columns)) await probeKey(stage, relation, key);
     }
@@ -76,14 +77,22 @@ export async function probeKeys(stage: Stage, relations: readonly Relation[]): P
   }
 }
 
+/** A's own row, once more: what a trigger says of others comes out in its refusal, which the stage reads. */
+async function probeOwnInsert(stage: Stage, relation: Relation): Promise<void> {
+  const { values } = draftRow(stage.garden, relation, stage.a, stage.planted.a);
+  const row = new Map([...values].filter(([column]) => insertable(relation, column)));
+  await stage.attempt(async () => await stage.run(insertSql(relation, row, sql``)));
+}
+
+const insertable = (relation: Relation, column: string): boolean =>
+  relation.columns.find((one) => one.name === column)?.insertable === true;
+
 /** A's row with the values of B's key. */
 function collidingRow(stage: Stage, relation: Relation, key: Key): ReadonlyMap<string, string | null> | undefined {
   const theirs = stage.row("b", relation);
   if (theirs === undefined || key.columns.some((column) => theirs[column] == null)) return undefined;
   const { values } = draftRow(stage.garden, relation, stage.a, stage.planted.a);
-  const row = new Map(
-    [...values].filter(([column]) => relation.columns.find((one) => one.name === column)?.insertable === true),
-  );
+  const row = new Map([...values].filter(([column]) => insertable(relation, column)));
   for (const column of key.columns) {
     if (relation.columns.find((one) => one.name === column)?.insertable !== true) return undefined;
     row.set(column, theirs[column] ?? null);
@@ -176,9 +185,7 @@ async function probeReference(stage: Stage, relation: Relation, reference: Refer
   const theirs = target === undefined ? undefined : stage.row("b", target);
   if (target === undefined || theirs === undefined) return;
   const { values } = draftRow(stage.garden, relation, stage.a, stage.planted.a);
-  const row = new Map(
-    [...values].filter(([column]) => relation.columns.find((one) => one.name === column)?.insertable === true),
-  );
+  const row = new Map([...values].filter(([column]) => insertable(relation, column)));
   reference.columns.forEach((column, index) => row.set(column, theirs[reference.targetColumns[index] ?? ""] ?? null));
   const statement = insertSql(relation, row, sql``);
   const where = {

@@ -1,82 +1,87 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { inspectionAccess } from "../../../adapters/postgres/index.ts";
 import { randomBytes, systemClock } from "../../../core/index.ts";
 import { type TestDatabase, testDatabase } from "../../../testing/index.ts";
-import { contextSigner } from "../../tenants/index.ts";
-import { OWN_SETTINGS } from "../own.fixture.ts";
-import { ROLES, statementsOf, TABLES } from "../self-test/base.ts";
+import { type Names, ROLES, SETTING, statementsOf, TABLES } from "../self-test/base.ts";
+import { type Fault, faultName } from "../self-test/fault.ts";
+import { CONTEXT_FAULTS, KEY_FAULTS, PATH_FAULTS, RIGHT_FAULTS, ROW_FAULTS } from "../self-test/faults/index.ts";
+import type { SqlSession } from "../session.ts";
 import { IsolationSettings } from "../settings.ts";
-import { PROBE_LIMITS, probeOpenTransaction, runProbes, settingEntry, signedEntry } from "./index.ts";
+import { LIVE_CHECKS, PROBE_LIMITS, type ProbeReport, probeOpenTransaction, settingEntry } from "./index.ts";
+
+const FAULTS = [...ROW_FAULTS, ...KEY_FAULTS, ...PATH_FAULTS, ...CONTEXT_FAULTS, ...RIGHT_FAULTS];
+/** What every context that is a name alone has against it. */
+const SPOOFED = "probe-spoofed-context";
 
 let stage: TestDatabase;
+let session: SqlSession;
+let names: Names;
+const run = async (text: string): Promise<void> => {
+  for (const statement of statementsOf(text, names)) await session.query(statement);
+};
+
 beforeAll(async () => {
   stage = await testDatabase();
-});
-afterAll(async () => await stage.close());
-const limits = { clock: systemClock, ...PROBE_LIMITS };
-
-test("own", async () => {
-  const entry = signedEntry(contextSigner(stage.contextKey), systemClock);
-  const settings = IsolationSettings.parse(OWN_SETTINGS);
-  const t = performance.now();
-  const report = await runProbes(
-    {
-      admin: inspectionAccess(stage.target("postgres"), { writes: true }),
-      app: inspectionAccess(stage.target("ringwall_app"), { writes: true }),
-      entry,
-    },
-    settings,
-    limits,
-  );
-  console.log(performance.now() - t, JSON.stringify({ ...report, ran: report.ran.length }, null, 1));
-});
-
-test("base", async () => {
+  session = await inspectionAccess(stage.target("postgres"), { writes: true }).connect();
   const suffix = randomBytes(4).toString("hex");
-  const names = { app: `app_${suffix}`, owner: `owner_${suffix}`, other: `other_${suffix}`, db: stage.name };
-  const session = await inspectionAccess(stage.target("postgres"), { writes: true }).connect();
+  names = { app: `app_${suffix}`, owner: `owner_${suffix}`, other: `other_${suffix}`, db: stage.name };
   await session.query("begin");
-  for (const s of statementsOf(ROLES, names)) await session.query(s);
+  await run(ROLES);
   await session.query(`set local role ${names.owner}`);
-  for (const s of statementsOf(TABLES, names)) await session.query(s);
+  await run(TABLES);
   await session.query("reset role");
-  const settings = IsolationSettings.parse({
-    schemas: ["shop"],
-    appRoles: [names.app],
-    ownerRoles: [names.owner],
-    context: { kind: "setting", name: "shop.tenant" },
-    globalTables: [{ table: "shop.country", reason: "The same for all." }],
-  });
-  const stats = new Map<string, [number, number]>();
-  const wrapped = {
-    close: session.close,
-    async query(text: string, values?: readonly unknown[]) {
-      const t = performance.now();
-      try {
-        return await session.query(text, values);
-      } finally {
-        const k = text
-          .trim()
-          .slice(0, 45)
-          .replace(/"[^"]*"/g, "_");
-        const v = stats.get(k) ?? [0, 0];
-        v[0]++;
-        v[1] += performance.now() - t;
-        stats.set(k, v);
-      }
-    },
-  } as typeof session;
-  const t = performance.now();
-  setTimeout(() => {}, 0);
-  const report = await probeOpenTransaction(wrapped, settingEntry("shop.tenant"), settings, limits);
-  console.log(performance.now() - t, JSON.stringify({ ...report, ran: report.ran.length }, null, 1));
-  console.log(
-    [...stats]
-      .sort((a, b) => b[1][1] - a[1][1])
-      .slice(0, 25)
-      .map(([k, v]) => `${v[0]} ${v[1].toFixed(0)}ms ${k}`)
-      .join("\n"),
-  );
+});
+afterAll(async () => {
   await session.query("rollback");
   await session.close();
+  await stage.close();
+});
+
+async function probed(planted: string, fault?: Fault): Promise<ProbeReport> {
+  await session.query("savepoint planted");
+  try {
+    await run(planted);
+    const settings = IsolationSettings.parse({
+      schemas: ["shop"],
+      appRoles: [names.app],
+      ownerRoles: [names.owner],
+      context: { kind: "setting", name: SETTING },
+      globalTables: [{ table: "shop.country", reason: "The same for everybody." }],
+      ...fault?.settings,
+    });
+    return await probeOpenTransaction(session, fault?.entry ?? settingEntry(SETTING), settings, {
+      clock: systemClock,
+      ...PROBE_LIMITS,
+    });
+  } finally {
+    await session.query("rollback to savepoint planted");
+  }
+}
+
+test("the schema without a fault is found to have none, but for a context that is a name alone", async () => {
+  const report = await probed("");
+  expect(report.findings.map(({ check, message }) => [check, message])).toEqual([[SPOOFED, expect.any(String)]]);
+  expect(report.tables.map(({ state }) => state)).toEqual(["proven", "proven", "proven", "proven", "proven"]);
+});
+
+describe.each(FAULTS.map((fault) => ({ fault, name: faultName(fault) })))("$name", ({ fault }) => {
+  test("is found where it is planted", async () => {
+    const report = await probed(fault.plant, fault);
+    const found = report.findings.filter(({ check }) => check === fault.check);
+    expect(found, JSON.stringify(report, null, 1).slice(0, 4_000)).not.toEqual([]);
+  });
+  test("is not found where it is not", async () => {
+    const report = await probed(fault.silent ?? "", fault.silent === undefined ? undefined : fault);
+    expect(report.findings.filter(({ check }) => check === fault.check)).toEqual([]);
+    expect(report.ran).toContain(fault.check);
+  });
+});
+
+test("every probe of rows has a fault that it finds", () => {
+  const sessions = LIVE_CHECKS.filter(({ id }) =>
+    /^probe-(reset-role|set-role|standing-context|context-after-.*|.*-survives|held-cursor|interleaved)$/.test(id),
+  );
+  const covered = new Set([...FAULTS.map(({ check }) => check), ...sessions.map(({ id }) => id), SPOOFED]);
+  expect(LIVE_CHECKS.map(({ id }) => id).filter((id) => !covered.has(id))).toEqual([]);
+  expect(new Set(LIVE_CHECKS.map(({ id }) => id)).size).toBe(LIVE_CHECKS.length);
 });

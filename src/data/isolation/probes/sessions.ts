@@ -212,7 +212,7 @@ async function probeRoles(examination: Examination): Promise<void> {
     await examination.client(async (session) => {
       const [before] = await run<Power>(session, POWER);
       await session.query("begin");
-      for (const statement of ["reset role", "set session authorization default"]) {
+      for (const statement of ["reset role", "set role none", "set session authorization default"]) {
         await session.query(statement);
         const [after] = await run<Power>(session, POWER);
         if (after !== undefined && before !== undefined && after.role !== before.role && (after.free || after.owner))

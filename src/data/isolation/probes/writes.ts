@@ -1,3 +1,4 @@
+import type { CheckInfo } from "../finding.ts";
 import { live } from "./check.ts";
 import { draftRow, insertSql, relationName, typed } from "./plant.ts";
 import { type Relation, tableName } from "./schema.ts";
@@ -133,7 +134,9 @@ export async function probeWrites(stage: Stage, relations: readonly Relation[]):
       evidence,
     );
   }
-  await probeMerges(stage, make(merges));
+  await probeEffects(stage, make(merges), WRITE_CHECKS.merge, "MERGE changed");
+  await probeEffects(stage, make(blindUpdates), WRITE_CHECKS.update, "UPDATE without a condition changed");
+  await probeEffects(stage, make(blindDeletes), WRITE_CHECKS.delete, "DELETE without a condition removed");
   for (const relation of tables) {
     await probeInsert(stage, relation);
     await probeWithoutTenant(stage, relation);
@@ -171,9 +174,34 @@ function merges(stage: Stage, relation: Relation): Sql | undefined {
   return sql`merge into ${relationName(relation)} t using (select 1 as rw_one) s on ${theirs} when matched then update set ${name(column.name)} = t.${name(column.name)}`;
 }
 
-/** MERGE gives nothing back before version 17: what it did is seen by where B's rows lie afterwards. */
-async function probeMerges(stage: Stage, writes: readonly Write[]): Promise<void> {
-  stage.ran.add(WRITE_CHECKS.merge.id);
+/** A statement without a condition takes every row it may: on a table that is in use that would be felt. */
+const BLIND_ROWS_MAX = 1_000;
+
+/** Reads no column, so that only the policies for writing stand before it: those for reading do not count. */
+function blindUpdates(stage: Stage, relation: Relation): Sql | undefined {
+  const column = relation.columns.find((one) => one.updatable && !one.generated && !one.serial);
+  const row = stage.row("b", relation);
+  if (column === undefined || row === undefined || relation.rowsEstimate > BLIND_ROWS_MAX) return undefined;
+  const owners = stage.garden.owners.get(relation.oid) ?? new Set();
+  const plain =
+    relation.columns.find(
+      (one) => one.updatable && !one.generated && !one.serial && !owners.has(one.name) && !isKey(relation, one.name),
+    ) ?? column;
+  return sql`update ${relationName(relation)} set ${name(plain.name)} = ${typed(plain, row[plain.name] ?? null)}`;
+}
+
+const isKey = (relation: Relation, column: string): boolean =>
+  relation.keys.some(({ columns }) => columns.includes(column));
+
+function blindDeletes(stage: Stage, relation: Relation): Sql | undefined {
+  if (!relation.may.delete || stage.row("b", relation) === undefined || relation.rowsEstimate > BLIND_ROWS_MAX)
+    return undefined;
+  return sql`delete from ${relationName(relation)}`;
+}
+
+/** For what gives nothing back: what it did is seen by where B's rows lie afterwards. */
+async function probeEffects(stage: Stage, writes: readonly Write[], check: CheckInfo, said: string): Promise<void> {
+  stage.ran.add(check.id);
   if (writes.length === 0) return;
   const before = await placesOf(stage, writes);
   const outcome = await stage.attempt(async () => {
@@ -183,14 +211,18 @@ async function probeMerges(stage: Stage, writes: readonly Write[]): Promise<void
   if (!outcome.ok) {
     if (writes.length === 1) return;
     const half = Math.ceil(writes.length / 2);
-    await probeMerges(stage, writes.slice(0, half));
-    await probeMerges(stage, writes.slice(half));
+    await probeEffects(stage, writes.slice(0, half), check, said);
+    await probeEffects(stage, writes.slice(half), check, said);
     return;
   }
   for (const [index, { relation, statement }] of writes.entries()) {
     if (before[index] === outcome.value[index] || before[index] === undefined) continue;
-    const message = `MERGE changed a row of another tenant in ${tableName(relation)}`;
-    stage.found(WRITE_CHECKS.merge, relation, message, stage.evidence([{ rows: 1 }], statement));
+    stage.found(
+      check,
+      relation,
+      `${said} a row of another tenant in ${tableName(relation)}`,
+      stage.evidence([{ rows: 1 }], statement),
+    );
   }
 }
 
