@@ -1,6 +1,6 @@
 import { live } from "./check.ts";
 import { relationName } from "./plant.ts";
-import { counted, probeLeakyFilters } from "./reads.ts";
+import { counted, probeLeakyFilters, scanOnly } from "./reads.ts";
 import { type Relation, type Routine, tableName } from "./schema.ts";
 import { list, literal, name, printed, type Sql, sql } from "./sql.ts";
 import type { Stage } from "./stage.ts";
@@ -88,6 +88,7 @@ const DEPTH_MAX = 32;
 /** Other doors to the rows of the tables that were planted. */
 export async function probePaths(stage: Stage, relations: readonly Relation[]): Promise<void> {
   const planted = relations.filter((relation) => stage.row("b", relation) !== undefined);
+  stage.ran.add(PATH_CHECKS.leakproof.id);
   await probeChildren(stage, planted);
   for (const relation of planted) await probeLeakproof(stage, relation);
 }
@@ -152,6 +153,7 @@ async function probeLeakproof(stage: Stage, relation: Relation): Promise<void> {
     const statement = sql`select 1 from ${relationName(relation)} where ${name(routine.schema, routine.name)}(${name(column.name)}) is null`;
     const outcome = await stage.attempt(async () => {
       await stage.enter(stage.nobody);
+      await scanOnly(stage);
       return await stage.run(statement);
     });
     stage.ran.add(PATH_CHECKS.leakproof.id);

@@ -162,7 +162,7 @@ export async function plantRow(
     await session.query("savepoint rw_plant");
     try {
       const rows = await session.query<PlantedRow>(insertSql(relation, draft.values, returningText(relation)).text);
-      garden.accepted.set(relation.oid, options);
+      if (variant === 0) garden.accepted.set(relation.oid, options);
       return rows[0] ?? "a trigger or rule took the row away";
     } catch (error) {
       if (!(error instanceof SqlRefusal)) throw error;
@@ -170,7 +170,7 @@ export async function plantRow(
       // PostgreSQL's message can hold values of rows of real tenants, by a trigger's doing; the code cannot.
       reason = `${error.sqlstate}: ${error.message.slice(0, 160)}`;
       if (HOPELESS.has(error.sqlstate)) return reason;
-      if (error.sqlstate === UNIQUE) {
+      if (error.sqlstate === UNIQUE && variant === 0) {
         const there = await rowThere(garden, relation, tenant);
         if (there !== undefined) return there;
       }

@@ -81,8 +81,8 @@ function texts(marker: string): string[] {
   return [
     `${marker}-${hex(3)}`,
     `${marker}${hex(3)}`.replaceAll(/[^a-z0-9]/g, ""),
-    `${marker}@example.test`,
-    `https://example.test/${marker}`,
+    `${marker}${hex(3)}@example.test`,
+    `https://example.test/${marker}${hex(3)}`,
     "EUR",
     "de",
     "DE",

@@ -83,5 +83,10 @@ export const CONTEXT_FAULTS: readonly Fault[] = [
   { check: "probe-row-security-off", plant: "alter role $app bypassrls;\n" },
   { check: "probe-prepared-custom", plant: by("immutable"), silent: by("stable") },
   { check: "probe-prepared-generic", plant: by("immutable"), silent: by("stable") },
-  { check: "probe-savepoint-context", plant: SEQUENCED, silent: by("stable"), entry: sequenced },
+  {
+    check: "probe-savepoint-context",
+    plant: SEQUENCED,
+    silent: `create sequence shop.whose;\ngrant all on sequence shop.whose to $app, $owner;\n${by("stable")}`,
+    entry: sequenced,
+  },
 ];

@@ -58,7 +58,7 @@ export const ROW_FAULTS: readonly Fault[] = [
   },
   {
     check: "probe-explain",
-    plant: `create table shop.plain (tenant_id text not null, plain_id uuid not null, text text, primary key (plain_id, tenant_id));\n${walled("plain")}`,
+    plant: `create table shop.plain (tenant_id text not null, plain_id uuid not null, text text, primary key (plain_id));\n${walled("plain")}`,
     silent: `create table shop.plain (tenant_id text not null, plain_id uuid not null, text text, primary key (tenant_id, plain_id));\n${walled("plain")}`,
   },
   {
