@@ -1,7 +1,7 @@
+import { list, name, type Sql, sql } from "../sql.ts";
 import { live } from "./check.ts";
 import { draftRow, insertSql, type PlantedRow, relationName, typed } from "./plant.ts";
 import { type Key, type Reference, type Relation, tableName } from "./schema.ts";
-import { list, name, type Sql, sql } from "./sql.ts";
 import type { Stage } from "./stage.ts";
 
 const TENANT_FIRST = "Put the tenant's column into the key: UNIQUE (tenant, ...), and refer to it by both columns.";
@@ -95,7 +95,8 @@ function collidingRow(
   key: Key,
   theirs: PlantedRow,
 ): ReadonlyMap<string, string | null> | undefined {
-  if (key.columns.some((column) => theirs[column] == null || !insertable(relation, column))) return undefined;
+  if (key.columns.some((column) => typeof theirs[column] !== "string" || !insertable(relation, column)))
+    return undefined;
   const { values } = draftRow(stage.garden, relation, stage.a, stage.planted.a);
   const row = new Map([...values].filter(([column]) => insertable(relation, column)));
   for (const { base, kind, name: column } of relation.columns) {

@@ -1,8 +1,8 @@
+import { list, literal, name, printed, type Sql, sql } from "../sql.ts";
 import { live } from "./check.ts";
 import { relationName } from "./plant.ts";
 import { counted, probeLeakyFilters, scanOnly } from "./reads.ts";
 import { type Relation, type Routine, tableName } from "./schema.ts";
-import { list, literal, name, printed, type Sql, sql } from "./sql.ts";
 import type { Stage } from "./stage.ts";
 
 const INVOKER = "Make the view security_invoker, or revoke SELECT on it from the app role.";
@@ -138,7 +138,8 @@ function conditionOf(stage: Stage, root: Relation, child: Relation): Sql | undef
 
 export function rootOf(stage: { readonly schema: Stage["schema"] }, child: Relation): Relation | undefined {
   let at: Relation | undefined = child;
-  for (let depth = 0; depth < DEPTH_MAX && at?.parent != null; depth++) at = stage.schema.relations.get(at.parent);
+  for (let depth = 0; depth < DEPTH_MAX && typeof at?.parent === "number"; depth++)
+    at = stage.schema.relations.get(at.parent);
   return at === child ? undefined : at;
 }
 
@@ -314,7 +315,9 @@ function guesses(stage: Stage, base: string): readonly string[] {
   const rows = [...stage.planted.b.entries()].flatMap(([oid, [row]]) => {
     const relation = stage.schema.relations.get(oid);
     const columns = relation?.columns.filter((column) => column.base === base) ?? [];
-    return row === undefined ? [] : columns.map((column) => row[column.name]).filter((value) => value != null);
+    return row === undefined
+      ? []
+      : columns.map((column) => row[column.name]).filter((value) => typeof value === "string");
   });
   if (TEXTS.has(base)) return [stage.b.id, "%", ...rows.slice(0, 2)];
   if (NUMBERS.has(base))

@@ -1,6 +1,6 @@
 import { SqlRefusal, type SqlSession } from "../session.ts";
+import { list, literal, name, printed, type Sql, sql } from "../sql.ts";
 import type { Column, Reference, Relation, Schema } from "./schema.ts";
-import { list, literal, name, printed, type Sql, sql } from "./sql.ts";
 import { candidates, type Tenant } from "./values.ts";
 
 /** One row that was planted, its values as text, as PostgreSQL gave them back. */
@@ -71,6 +71,8 @@ function fixedValues(
 
 /** Columns that cannot be left to a default: a default may take a number from a sequence for good. */
 function isNeeded(column: Column, relation: Relation): boolean {
+  // What says of which kind a row is: policies and partial indexes ask for it.
+  if (column.kind === "enum" || column.base === "bool") return true;
   if (column.serial || (column.notNull && !column.hasDefault)) return true;
   return relation.keys.some((key) => key.columns.includes(column.name));
 }

@@ -1,10 +1,10 @@
 import type { CheckInfo, Evidence, Finding, ObjectName } from "../finding.ts";
 import { SqlRefusal, type SqlSession } from "../session.ts";
 import type { IsolationSettings } from "../settings.ts";
+import { list, name, type Sql, sql } from "../sql.ts";
 import type { ContextEntry } from "./context.ts";
 import { type Garden, type Planted, type PlantedRow, typed } from "./plant.ts";
 import { type Relation, type Schema, tableName } from "./schema.ts";
-import { list, name, type Sql, sql } from "./sql.ts";
 import type { Tenant } from "./values.ts";
 
 /** What came of something that PostgreSQL may refuse. */
@@ -176,7 +176,7 @@ export class Stage {
     for (const { columns } of relation.keys) {
       const parts = columns.flatMap((key) => {
         const column = relation.columns.find((one) => one.name === key);
-        const usable = column !== undefined && (column.readable || !readable) && row[key] != null;
+        const usable = column !== undefined && (column.readable || !readable) && typeof row[key] === "string";
         return usable ? [sql`${name(key)} = ${typed(column, row[key] ?? null)}`] : [];
       });
       if (parts.length > 0 && parts.length === columns.length) return list(parts, " and ");

@@ -1,3 +1,5 @@
+import { planting } from "./fault.ts";
+
 /** Who and where: names that exist in one run alone, put in for `$app`, `$owner`, `$other` and `$db`. */
 export type Names = Readonly<Record<"app" | "owner" | "other" | "db", string>>;
 
@@ -5,10 +7,10 @@ export type Names = Readonly<Record<"app" | "owner" | "other" | "db", string>>;
 export const SETTING = "shop.tenant";
 
 /** How the scratch schema's policies say whose a row is. */
-export const CONTEXT = `(select nullif(current_setting('${SETTING}', true), ''))`;
+export const CONTEXT = planting`(select nullif(current_setting('${SETTING}', true), ''))`;
 
 /** Logins, one owner, and a schema of its own; `$other` owns what bypasses row-level security. */
-export const ROLES = `
+export const ROLES = planting`
 create role $owner nologin;
 create role $app login noinherit;
 create role $other nologin bypassrls;
@@ -18,7 +20,7 @@ create schema shop authorization $owner;
 grant usage on schema shop to $app, $other;
 `;
 
-const walled = (table: string): string => `
+const walled = (table: string): string => planting`
 alter table shop.${table} enable row level security;
 alter table shop.${table} force row level security;
 create policy wall on shop.${table} as restrictive using (tenant_id = ${CONTEXT}) with check (tenant_id = ${CONTEXT});
@@ -28,7 +30,7 @@ grant select, insert, update, delete on shop.${table} to $app;
 `;
 
 /** A shop without a fault: composite keys and references, an enum, a partitioned table, safe views and functions. */
-export const TABLES = `
+export const TABLES = planting`
 create type shop.state as enum ('open', 'paid', 'sent');
 create table shop.tenant (
   tenant_id text not null primary key check (tenant_id ~ '^[a-z0-9_-]{3,60}$'), name text not null);

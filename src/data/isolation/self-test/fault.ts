@@ -19,3 +19,11 @@ export interface Fault {
 }
 
 export const faultName = ({ check, title }: Fault): string => (title === undefined ? check : `${check}: ${title}`);
+
+/**
+ * SQL of a fault: constants of this program, put together. Nothing from outside is ever a part of it, and it runs in a
+ * scratch schema only.
+ */
+export function planting(strings: TemplateStringsArray, ...constants: readonly string[]): string {
+  return strings.map((text, index) => text + (constants[index] ?? "")).join("");
+}

@@ -1,18 +1,17 @@
 import type { ContextEntry } from "../../probes/index.ts";
 import type { SqlSession } from "../../session.ts";
 import { CONTEXT, SETTING } from "../base.ts";
-import type { Fault } from "../fault.ts";
+import { type Fault, planting } from "../fault.ts";
 
 const held = (condition: string): string =>
-  `drop policy wall on shop.customer;\ncreate policy wall on shop.customer as restrictive using (${condition});\n`;
+  planting`drop policy wall on shop.customer;\ncreate policy wall on shop.customer as restrictive using (${condition});\n`;
 const by = (volatility: string): string =>
-  `create function shop.me() returns text language sql ${volatility} as $body$select nullif(current_setting('${SETTING}', true), '')$body$;\n${held("tenant_id = shop.me()")}`;
+  planting`create function shop.me() returns text language sql ${volatility} as $body$select nullif(current_setting('${SETTING}', true), '')$body$;\n${held("tenant_id = shop.me()")}`;
 
 /** A context with an end and a backend in it, which the database may look at or not. Not signed: it is for these faults. */
 function stamped(): ContextEntry {
   const at = (ends: string, backend: string) => async (session: SqlSession, tenant: string) => {
-    // tidy-allow(sql): the parts are the two constants below.
-    const text = `select set_config('${SETTING}', $1 || '|' || ${ends} || '|' || ${backend}, true)`;
+    const text = planting`select set_config('${SETTING}', $1 || '|' || ${ends} || '|' || ${backend}, true)`;
     await session.query(text, [tenant]);
   };
   const [later, past, own] = [
@@ -24,12 +23,12 @@ function stamped(): ContextEntry {
     setting: SETTING,
     context: async (_session, tenant) => tenant,
     enter: at(later, own),
-    refused: { expired: at(past, own), otherBackend: at(later, `${own} + 1`) },
+    refused: { expired: at(past, own), otherBackend: at(later, planting`${own} + 1`) },
   };
 }
 
 const stampedBy = (conditions: string): string =>
-  `create function shop.me() returns text language sql stable as $body$select split_part(current_setting('${SETTING}', true), '|', 1) where true ${conditions}$body$;\n${[
+  planting`create function shop.me() returns text language sql stable as $body$select split_part(current_setting('${SETTING}', true), '|', 1) where true ${conditions}$body$;\n${[
     "tenant",
     "customer",
     "purchase",
@@ -38,11 +37,11 @@ const stampedBy = (conditions: string): string =>
   ]
     .map(
       (table) =>
-        `drop policy wall on shop.${table};\ncreate policy wall on shop.${table} as restrictive using (tenant_id = (select shop.me()));\n`,
+        planting`drop policy wall on shop.${table};\ncreate policy wall on shop.${table} as restrictive using (tenant_id = (select shop.me()));\n`,
     )
     .join("")}`;
-const FRESH = `and nullif(split_part(current_setting('${SETTING}', true), '|', 2), '')::numeric > extract(epoch from now())`;
-const BOUND = `and split_part(current_setting('${SETTING}', true), '|', 3) = pg_backend_pid()::text`;
+const FRESH = planting`and nullif(split_part(current_setting('${SETTING}', true), '|', 2), '')::numeric > extract(epoch from now())`;
+const BOUND = planting`and split_part(current_setting('${SETTING}', true), '|', 3) = pg_backend_pid()::text`;
 
 /** A context that no savepoint takes back: a sequence holds it. */
 const sequenced: ContextEntry = {
@@ -53,40 +52,50 @@ const sequenced: ContextEntry = {
     await session.query("select set_config($1, $2, true)", [SETTING, tenant]);
   },
 };
-const SEQUENCED = `create sequence shop.whose;\ngrant all on sequence shop.whose to $app, $owner;\n${held("(hashtext(tenant_id) & 1073741823) + 1 = (select last_value from shop.whose)")}`;
+const SEQUENCED = planting`create sequence shop.whose;\ngrant all on sequence shop.whose to $app, $owner;\n${held("(hashtext(tenant_id) & 1073741823) + 1 = (select last_value from shop.whose)")}`;
 
 /** Contexts that are missing, wrong, stale or somebody else's. */
 export const CONTEXT_FAULTS: readonly Fault[] = [
   {
     check: "probe-no-context",
-    plant: held(`tenant_id = ${CONTEXT} or ${CONTEXT} is null`),
-    silent: held(`tenant_id = ${CONTEXT} and ${CONTEXT} is not null`),
+    plant: held(planting`tenant_id = ${CONTEXT} or ${CONTEXT} is null`),
+    silent: held(planting`tenant_id = ${CONTEXT} and ${CONTEXT} is not null`),
   },
   {
     check: "probe-no-context",
     title: "a default that opens",
-    plant: held(`tenant_id = coalesce(${CONTEXT}, tenant_id)`),
+    plant: held(planting`tenant_id = coalesce(${CONTEXT}, tenant_id)`),
   },
   {
     check: "probe-empty-context",
-    plant: held(`tenant_id = ${CONTEXT} or current_setting('${SETTING}', true) = ''`),
-    silent: held(`tenant_id = ${CONTEXT} and current_setting('${SETTING}', true) <> ''`),
+    plant: held(planting`tenant_id = ${CONTEXT} or current_setting('${SETTING}', true) = ''`),
+    silent: held(planting`tenant_id = ${CONTEXT} and current_setting('${SETTING}', true) <> ''`),
   },
-  { check: "probe-malformed-context", plant: held(`tenant_id like current_setting('${SETTING}', true)`) },
+  { check: "probe-malformed-context", plant: held(planting`tenant_id like current_setting('${SETTING}', true)`) },
   {
     check: "probe-malformed-context",
     title: "a word for everything",
-    plant: held(`current_setting('${SETTING}', true) in (tenant_id, 'all', '*')`),
+    plant: held(planting`current_setting('${SETTING}', true) in (tenant_id, 'all', '*')`),
   },
-  { check: "probe-expired-context", plant: stampedBy(BOUND), silent: stampedBy(`${FRESH} ${BOUND}`), entry: stamped() },
-  { check: "probe-foreign-context", plant: stampedBy(FRESH), silent: stampedBy(`${FRESH} ${BOUND}`), entry: stamped() },
+  {
+    check: "probe-expired-context",
+    plant: stampedBy(BOUND),
+    silent: stampedBy(planting`${FRESH} ${BOUND}`),
+    entry: stamped(),
+  },
+  {
+    check: "probe-foreign-context",
+    plant: stampedBy(FRESH),
+    silent: stampedBy(planting`${FRESH} ${BOUND}`),
+    entry: stamped(),
+  },
   { check: "probe-row-security-off", plant: "alter role $app bypassrls;\n" },
   { check: "probe-prepared-custom", plant: by("immutable"), silent: by("stable") },
   { check: "probe-prepared-generic", plant: by("immutable"), silent: by("stable") },
   {
     check: "probe-savepoint-context",
     plant: SEQUENCED,
-    silent: `create sequence shop.whose;\ngrant all on sequence shop.whose to $app, $owner;\n${by("stable")}`,
+    silent: planting`create sequence shop.whose;\ngrant all on sequence shop.whose to $app, $owner;\n${by("stable")}`,
     entry: sequenced,
   },
 ];

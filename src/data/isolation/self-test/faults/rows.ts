@@ -1,23 +1,23 @@
 import { CONTEXT } from "../base.ts";
-import type { Fault } from "../fault.ts";
+import { type Fault, planting } from "../fault.ts";
 
 const wall = (table: string, rest: string): string =>
-  `drop policy wall on shop.${table};\ncreate policy wall on shop.${table} as restrictive ${rest};\n`;
+  planting`drop policy wall on shop.${table};\ncreate policy wall on shop.${table} as restrictive ${rest};\n`;
 const only = (table: string, commands: readonly string[]): string =>
-  `drop policy wall on shop.${table};\n${commands
+  planting`drop policy wall on shop.${table};\n${commands
     .map(
       (command) =>
-        `create policy "wall ${command}" on shop.${table} as restrictive for ${command} ${command === "insert" ? "with check" : "using"} (tenant_id = ${CONTEXT});\n`,
+        planting`create policy "wall ${command}" on shop.${table} as restrictive for ${command} ${command === "insert" ? "with check" : "using"} (tenant_id = ${CONTEXT});\n`,
     )
     .join("")}`;
-const walled = (table: string, condition = `tenant_id = ${CONTEXT}`): string => `
+const walled = (table: string, condition = planting`tenant_id = ${CONTEXT}`): string => planting`
 alter table shop.${table} enable row level security;
 alter table shop.${table} force row level security;
 create policy wall on shop.${table} as restrictive using (${condition});
 create policy app on shop.${table} using (true);
 grant select, insert, update, delete on shop.${table} to $app;
 `;
-const held = (condition: string): string => wall("customer", `using (${condition})`);
+const held = (condition: string): string => wall("customer", planting`using (${condition})`);
 
 /** Ways to read and write another tenant's rows of a table. */
 export const ROW_FAULTS: readonly Fault[] = [
@@ -30,13 +30,13 @@ export const ROW_FAULTS: readonly Fault[] = [
   {
     check: "probe-read",
     title: "one permissive policy too many",
-    plant: `drop policy wall on shop.customer;\nalter policy app on shop.customer using (tenant_id = ${CONTEXT});\ncreate policy more on shop.customer for select using (active);\n`,
+    plant: planting`drop policy wall on shop.customer;\nalter policy app on shop.customer using (tenant_id = ${CONTEXT});\ncreate policy more on shop.customer for select using (active);\n`,
   },
   { check: "probe-read-by-key", plant: "alter table shop.customer disable row level security;\n" },
   {
     check: "probe-join",
-    plant: held(`tenant_id = ${CONTEXT} or true`),
-    silent: held(`tenant_id = ${CONTEXT} and true`),
+    plant: held(planting`tenant_id = ${CONTEXT} or true`),
+    silent: held(planting`tenant_id = ${CONTEXT} and true`),
   },
   {
     check: "probe-subquery",
@@ -46,20 +46,20 @@ export const ROW_FAULTS: readonly Fault[] = [
   { check: "probe-exists", plant: "alter role $app bypassrls;\n" },
   {
     check: "probe-count",
-    plant: held(`tenant_id = ${CONTEXT} or not active`),
-    silent: held(`tenant_id = ${CONTEXT} and active is not null`),
+    plant: held(planting`tenant_id = ${CONTEXT} or not active`),
+    silent: held(planting`tenant_id = ${CONTEXT} and active is not null`),
   },
   { check: "probe-lock-rows", plant: "drop policy wall on shop.purchase;\n" },
   { check: "probe-copy", plant: "drop policy wall on shop.line;\n" },
   {
     check: "probe-leaky-filter",
-    plant: `create view shop.mine as select tenant_id, email from shop.customer where tenant_id = ${CONTEXT};\ngrant select on shop.customer to $other;\nalter view shop.mine owner to $other;\ngrant select on shop.mine to $app;\n`,
-    silent: `create view shop.mine with (security_barrier = true) as select tenant_id, email from shop.customer where tenant_id = ${CONTEXT};\ngrant select on shop.customer to $other;\nalter view shop.mine owner to $other;\ngrant select on shop.mine to $app;\n`,
+    plant: planting`create view shop.mine as select tenant_id, email from shop.customer where tenant_id = ${CONTEXT};\ngrant select on shop.customer to $other;\nalter view shop.mine owner to $other;\ngrant select on shop.mine to $app;\n`,
+    silent: planting`create view shop.mine with (security_barrier = true) as select tenant_id, email from shop.customer where tenant_id = ${CONTEXT};\ngrant select on shop.customer to $other;\nalter view shop.mine owner to $other;\ngrant select on shop.mine to $app;\n`,
   },
   {
     check: "probe-explain",
-    plant: `create table shop.plain (tenant_id text not null, plain_id uuid not null, text text, primary key (plain_id));\n${walled("plain")}`,
-    silent: `create table shop.plain (tenant_id text not null, plain_id uuid not null, text text, primary key (tenant_id, plain_id));\n${walled("plain")}`,
+    plant: planting`create table shop.plain (tenant_id text not null, plain_id uuid not null, text text, primary key (plain_id));\n${walled("plain")}`,
+    silent: planting`create table shop.plain (tenant_id text not null, plain_id uuid not null, text text, primary key (tenant_id, plain_id));\n${walled("plain")}`,
   },
   {
     check: "probe-update",
@@ -80,13 +80,13 @@ export const ROW_FAULTS: readonly Fault[] = [
   },
   {
     check: "probe-insert-without-tenant",
-    plant: `create table shop.note (tenant_id text, note_id uuid not null, text text, unique (tenant_id, note_id));\n${walled("note", `tenant_id = ${CONTEXT} or tenant_id is null`)}`,
-    silent: `create table shop.note (tenant_id text, note_id uuid not null, text text, unique (tenant_id, note_id));\n${walled("note")}`,
+    plant: planting`create table shop.note (tenant_id text, note_id uuid not null, text text, unique (tenant_id, note_id));\n${walled("note", planting`tenant_id = ${CONTEXT} or tenant_id is null`)}`,
+    silent: planting`create table shop.note (tenant_id text, note_id uuid not null, text text, unique (tenant_id, note_id));\n${walled("note")}`,
   },
   {
     check: "probe-move-row",
-    plant: wall("event", `using (tenant_id = ${CONTEXT}) with check (true)`),
-    silent: wall("event", `using (tenant_id = ${CONTEXT})`),
+    plant: wall("event", planting`using (tenant_id = ${CONTEXT}) with check (true)`),
+    silent: wall("event", planting`using (tenant_id = ${CONTEXT})`),
   },
   {
     check: "probe-truncate",
@@ -96,7 +96,7 @@ export const ROW_FAULTS: readonly Fault[] = [
 ];
 
 const child = (reference: string): string =>
-  `create table shop.visit (tenant_id text not null, visit_id uuid not null, customer_id uuid not null, primary key (tenant_id, visit_id), ${reference});\n${walled("visit")}`;
+  planting`create table shop.visit (tenant_id text not null, visit_id uuid not null, customer_id uuid not null, primary key (tenant_id, visit_id), ${reference});\n${walled("visit")}`;
 const KEY = "alter table shop.customer add unique (customer_id);\n";
 
 /** Keys and references that do not know tenants. */
@@ -123,12 +123,12 @@ export const KEY_FAULTS: readonly Fault[] = [
   },
   {
     check: "probe-reference",
-    plant: `${KEY}${child("foreign key (customer_id) references shop.customer (customer_id)")}`,
+    plant: planting`${KEY}${child("foreign key (customer_id) references shop.customer (customer_id)")}`,
     silent: child("foreign key (tenant_id, customer_id) references shop.customer (tenant_id, customer_id)"),
   },
   {
     check: "probe-cascade",
-    plant: `${KEY}${child("foreign key (customer_id) references shop.customer (customer_id) on delete cascade")}`,
-    silent: `${KEY}${child("foreign key (customer_id) references shop.customer (customer_id)")}`,
+    plant: planting`${KEY}${child("foreign key (customer_id) references shop.customer (customer_id) on delete cascade")}`,
+    silent: planting`${KEY}${child("foreign key (customer_id) references shop.customer (customer_id)")}`,
   },
 ];
