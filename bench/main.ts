@@ -10,12 +10,14 @@ import { keysArea } from "./keys/index.ts";
 import { type BenchArea, resultTable } from "./result.ts";
 import { rotationArea } from "./rotation/index.ts";
 import { taxArea } from "./tax/index.ts";
+import { tenantsArea } from "./tenants/index.ts";
 
 const AREAS: Readonly<Record<string, BenchArea>> = {
   gateway: gatewayArea,
   keys: keysArea,
   rotation: rotationArea,
   tax: taxArea,
+  tenants: tenantsArea,
 };
 const USAGE = "usage: npm run bench -- AREA [--json] [--seconds N] [--rounds N]";
 

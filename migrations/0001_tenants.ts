@@ -45,7 +45,7 @@ async function createContext(db: Kysely<unknown>): Promise<void> {
     db,
   );
   await definerFunction(db, "refuse_context()", []);
-  await createTenantFunction(db, { kind: "table" });
+  await createTenantFunction(db);
 }
 
 async function createRegister(db: Kysely<unknown>): Promise<void> {

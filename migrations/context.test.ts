@@ -6,7 +6,7 @@ import { openSql, postgresDatabase } from "../src/adapters/postgres/index.ts";
 import { statement, systemClock, type TenantId } from "../src/core/index.ts";
 import { type ContextKey, contextSigner } from "../src/data/tenants/index.ts";
 import { type TestDatabase, testDatabase } from "../src/testing/index.ts";
-import { checkSchema, type Holding, installContextKey, wall } from "./index.ts";
+import { checkSchema, installContextKey, migrate, wall } from "./index.ts";
 
 let data: TestDatabase;
 let a: TenantId;
@@ -46,18 +46,15 @@ async function readWith(token: string, db = app): Promise<readonly number[]> {
   });
 }
 
-const KEYS: Readonly<Record<Holding, ContextKey>> = {
-  table: { kid: "kt", key: Buffer.alloc(32, 3) },
-  constant: { kid: "kc", key: Buffer.alloc(32, 4) },
-};
+const KEY: ContextKey = { kid: "kt", key: Buffer.alloc(32, 3) };
 const soon = (): number => systemClock() + 15_000;
 const REFUSED = /tenant context is not valid|hexadecimal/;
 
-describe.each(["table", "constant"] as const)("a context, its key held in a %s", (holding) => {
-  const key = KEYS[holding];
+describe("a context", () => {
+  const key = KEY;
   const signer = contextSigner(key);
   beforeEach(async () => {
-    await installContextKey(owner, key, holding);
+    await installContextKey(owner, key);
   });
 
   test("of a tenant shows that tenant's rows", async () => {
@@ -140,12 +137,12 @@ describe.each(["table", "constant"] as const)("a context, its key held in a %s",
 
   test("survives one rotation of the key, and not a second", async () => {
     const token = signer.sign(a, pid, soon());
-    await installContextKey(owner, { kid: `${key.kid}2`, key: Buffer.alloc(32, 5) }, holding);
+    await installContextKey(owner, { kid: `${key.kid}2`, key: Buffer.alloc(32, 5) });
     expect(await readWith(token)).toEqual([1]);
     expect(
       await readWith(contextSigner({ kid: `${key.kid}2`, key: Buffer.alloc(32, 5) }).sign(a, pid, soon())),
     ).toEqual([1]);
-    await installContextKey(owner, { kid: `${key.kid}3`, key: Buffer.alloc(32, 6) }, holding);
+    await installContextKey(owner, { kid: `${key.kid}3`, key: Buffer.alloc(32, 6) });
     await expect(readWith(token)).rejects.toThrow(REFUSED);
   });
 
@@ -187,8 +184,8 @@ describe.each(["table", "constant"] as const)("a context, its key held in a %s",
   });
 
   test("keeps its key from every login but the owner's", async () => {
-    const secret = KEYS[holding].key.toString("hex").slice(0, 16);
-    const pad = Buffer.alloc(8, (KEYS[holding].key[0] ?? 0) ^ 0x36).toString("hex");
+    const secret = KEY.key.toString("hex").slice(0, 16);
+    const pad = Buffer.alloc(8, (KEY.key[0] ?? 0) ^ 0x36).toString("hex");
     for (const role of ["bank_app", "ringwall_app", "ringwall_worker"]) {
       const login = openSql(data.target(role));
       await expect(sql`select * from ringwall.context_key`.execute(login)).rejects.toThrow(/permission denied/);
@@ -209,21 +206,20 @@ describe.each(["table", "constant"] as const)("a context, its key held in a %s",
     }
   });
 
-  test("lets a server start only while that is so", async () => {
+  test("is not served by a function that holds the key in its text; migrate replaces one", async () => {
     const login = openSql(data.target("ringwall_app"));
     await expect(checkSchema(login)).resolves.toBeUndefined();
-    await data.owner.query("grant select on pg_catalog.pg_proc to ringwall_app");
-    const check = checkSchema(login);
-    if (holding === "constant") await expect(check).rejects.toMatchObject({ code: "config.invalid" });
-    else await expect(check).resolves.toBeUndefined();
-    await data.owner.query("revoke select on pg_catalog.pg_proc from ringwall_app");
+    await sql`comment on function ringwall.tenant() is 'holding: constant'`.execute(owner);
+    await expect(checkSchema(login)).rejects.toMatchObject({ code: "config.invalid" });
+    await migrate(owner);
+    await expect(checkSchema(login)).resolves.toBeUndefined();
     await login.destroy();
   });
 });
 
 test("a kid cannot be taken over by another key", async () => {
-  await installContextKey(owner, { kid: "same", key: Buffer.alloc(32, 1) }, "table");
-  await expect(installContextKey(owner, { kid: "same", key: Buffer.alloc(32, 2) }, "table")).rejects.toMatchObject({
+  await installContextKey(owner, { kid: "same", key: Buffer.alloc(32, 1) });
+  await expect(installContextKey(owner, { kid: "same", key: Buffer.alloc(32, 2) })).rejects.toMatchObject({
     code: "config.invalid",
   });
 });
@@ -231,7 +227,7 @@ test("a kid cannot be taken over by another key", async () => {
 test("a token is not readable in another login's view of what runs", async () => {
   const watcher = openSql(data.target("ringwall_worker"));
   const key = { kid: "seen", key: Buffer.alloc(32, 8) };
-  await installContextKey(owner, key, "table");
+  await installContextKey(owner, key);
   await app.transaction().execute(async (tx) => {
     const token = contextSigner(key).sign(a, pid, soon());
     await sql`select set_config('ringwall.context', ${token}, true)`.execute(tx);

@@ -8,7 +8,7 @@
  */
 export { type RegisteredTable, registerSealedTable } from "../src/data/upkeep/index.ts";
 export { type ContentsFacts, checkNeverUsed, exportContents, importContents, type TableFacts } from "./contents.ts";
-export { type Holding, installContextKey } from "./context.ts";
+export { installContextKey, liveContextKeys } from "./context.ts";
 export { type ApplicationMigrations, checkSchema, checkServerVersion, MIGRATIONS, migrate } from "./migrate.ts";
 export type { Migration } from "./migration.ts";
 export {

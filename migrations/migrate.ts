@@ -9,6 +9,9 @@ import { migration as input } from "./0006_input.ts";
 import { migration as applications } from "./0007_application_migrations.ts";
 import { migration as rotation } from "./0008_key_rotation.ts";
 import { migration as epoch } from "./0009_key_epoch.ts";
+import { migration as lifecycle } from "./0010_tenant_lifecycle.ts";
+import { renewTenantFunction } from "./context.ts";
+import { openWallsToOwner } from "./lifecycle/tenant-tables.ts";
 import type { Migration } from "./migration.ts";
 
 /** In order. A file that is not listed here does not run. */
@@ -22,6 +25,7 @@ export const MIGRATIONS: readonly Migration[] = [
   applications,
   rotation,
   epoch,
+  lifecycle,
 ];
 
 const LOCK = 7_400_002;
@@ -55,8 +59,10 @@ export async function migrate(
       await ensureVersionTable(connection);
       const pending = comparePrefix(await readApplied(connection), migrations);
       for (const migration of pending) await apply(connection, migration, migrations.indexOf(migration) + 1);
+      await renewTenantFunction(connection);
       const applied = pending.map(({ name }) => name);
       for (const one of applications) applied.push(...(await migrateApplication(connection, one)));
+      if (migrations.includes(lifecycle)) await openWallsToOwner(connection);
       return applied;
     } finally {
       await sql`select pg_advisory_unlock(${LOCK})`.execute(connection);
@@ -127,18 +133,14 @@ export function refuseOldServer(number: number): void {
   });
 }
 
-/** With the context key in the text of a function, whoever reads that text signs for every tenant. */
+/** With the context key in the text of a function, whoever makes PostgreSQL quote that text signs for every tenant. */
 async function checkHidden(db: Kysely<unknown>): Promise<void> {
-  const { rows } = await sql<{ exposed: boolean }>`
-    select pg_catalog.obj_description('ringwall.tenant()'::regprocedure, 'pg_proc') = 'holding: constant' and (
-        has_column_privilege('pg_catalog.pg_proc', 'prosrc', 'select')
-        or has_function_privilege('pg_catalog.pg_get_functiondef(oid)', 'execute')
-        or has_function_privilege('pg_catalog.pg_get_function_sqlbody(oid)', 'execute')) as exposed`.execute(db);
-  if (rows[0]?.exposed !== false) {
-    throw new RingwallError("config.invalid", {
-      message: "function texts are readable while one holds the context key; run installDatabase as superuser again",
-    });
-  }
+  const { rows } = await sql<{ holding: string | null }>`
+    select pg_catalog.obj_description('ringwall.tenant()'::regprocedure, 'pg_proc') as holding`.execute(db);
+  if (rows[0]?.holding === "holding: table") return;
+  throw new RingwallError("config.invalid", {
+    message: "a function of an earlier version holds the context key in its text; run: ringwall migrate",
+  });
 }
 
 async function readState(db: Kysely<unknown>): Promise<"missing" | "foreign" | "ours"> {

@@ -63,17 +63,34 @@ export async function installRoles(db: Kysely<unknown>, options: RoleOptions): P
 }
 
 /**
- * What has to be done inside the database itself, as superuser: nobody but the named roles may use it, and function
- * texts are hidden. Doing it again changes nothing.
+ * What has to be done inside the database itself, as superuser: nobody but the named roles may use it, function texts
+ * are hidden, and what no wall can be put around is closed. Doing it again changes nothing.
  */
 export async function installDatabase(db: Kysely<unknown>): Promise<void> {
   await sql`revoke all on schema public from public`.execute(db);
   await hideFunctionTexts(db);
+  await closeUnwalled(db);
 }
 
 /**
- * Hides every function's text from logins that are not its owner: PostgreSQL shows `prosrc` to everyone, and with the
- * holding `constant` it contains the context key.
+ * Large objects belong to a login and to no tenant, and a login may end its own other sessions, which serve other
+ * tenants. Superusers, and roles that are given EXECUTE by name, still may.
+ */
+async function closeUnwalled(db: Kysely<unknown>): Promise<void> {
+  await sql`
+    do $$
+    declare f regprocedure;
+    begin
+      for f in select oid from pg_catalog.pg_proc where pronamespace = 'pg_catalog'::regnamespace
+          and (proname ~ '^lo_|^lo(read|write)$' or proname in ('pg_cancel_backend', 'pg_terminate_backend')) loop
+        execute format('revoke execute on function %s from public', f);
+      end loop;
+    end $$`.execute(db);
+}
+
+/**
+ * Hides every function's text from logins that are not its owner: PostgreSQL shows `prosrc` to everyone, and how a
+ * function decides is half of an attack on it.
  */
 async function hideFunctionTexts(db: Kysely<unknown>): Promise<void> {
   const { rows } = await sql<{ name: string }>`

@@ -39,7 +39,20 @@ import {
   recordedMasterId,
 } from "./data/keys/index.ts";
 import { createSecrets, type Secrets, SecretsConfig } from "./data/secrets/index.ts";
-import type { ContextSigner } from "./data/tenants/index.ts";
+import {
+  type ContextSigner,
+  type JobEnvelopes,
+  jobEnvelopes,
+  servedDatabase,
+  servedEnvironments,
+  type TenantDeletions,
+  type TenantRegister,
+  type TenantSettingsStore,
+  TenantsConfig,
+  tenantDeletions,
+  tenantRegister,
+  tenantSettings,
+} from "./data/tenants/index.ts";
 import {
   type AuditReader,
   createAuditReader,
@@ -92,6 +105,8 @@ export const RingwallConfig = z.strictObject({
   /** The access proxy. It runs where there are routes, and in development with one to the example bank. */
   gateway: GatewayConfig.prefault({}),
   identity: IdentityConfig.prefault({}),
+  /** Which environments are served here, and how long a planned deletion of a tenant can be undone. */
+  tenants: TenantsConfig.prefault({}),
   /** Left out, the server keeps a software master key in its data directory; production names its own. */
   data: DataConfig.optional(),
   secrets: SecretsConfig.prefault({}),
@@ -120,6 +135,13 @@ export interface RingwallParts {
   readonly tracing?: Tracing | undefined;
 }
 
+/** What there is of tenants: which, what they have set for themselves, and their end. */
+export interface Tenants {
+  readonly register: TenantRegister;
+  readonly settings: TenantSettingsStore;
+  readonly deletions: TenantDeletions;
+}
+
 /** The five layers, joined; close it before the process ends. */
 export interface Ringwall {
   readonly database: PostgresDatabase;
@@ -129,6 +151,9 @@ export interface Ringwall {
   readonly recorder: Recorder;
   readonly audit: AuditReader;
   readonly identity: Identity;
+  readonly tenants: Tenants;
+  /** What carries a tenant's work over a queue. */
+  readonly jobs: JobEnvelopes;
   readonly perimeter: Perimeter;
   readonly guard: Guard;
   /** Makes what was noted durable, forgets every key and session, and closes the connections. */
@@ -148,7 +173,7 @@ export async function createRingwall(config: RingwallConfig, parts: RingwallPart
   });
   const connections = await connect(config, parts);
   const { bus } = connections;
-  const database = traced(connections.database, parts.tracing);
+  const database = guarded(connections.database, config, parts.tracing);
   const cacheSeconds = config.data?.cacheSeconds ?? CACHE_SECONDS;
   // Audit seals with the keys, and the keys report to audit: whoever comes first asks for the other when needed.
   const late: Late = { masters: [] };
@@ -159,7 +184,9 @@ export async function createRingwall(config: RingwallConfig, parts: RingwallPart
   const seal = detailSealer(keys);
   const recorder = createRecorder({ database, seal, clock, log, config: config.monitoring.audit });
   late.recorder = recorder;
+  const tenants = tenantsOf(config, { database, recorder, bus, clock });
   const identity = createIdentity({
+    ...tenants,
     database,
     recorder,
     sealer: seedSealer(keys),
@@ -180,6 +207,8 @@ export async function createRingwall(config: RingwallConfig, parts: RingwallPart
     recorder,
     audit: createAuditReader({ database, seal, recorder }),
     identity,
+    tenants,
+    jobs: jobEnvelopes({ keys, tenants: tenants.register, clock }),
     perimeter,
     guard,
     async close() {
@@ -238,13 +267,34 @@ function guardOf(perimeter: Perimeter, identity: Identity, recorder: Recorder, p
   return tracing === undefined ? guard : tracedGuard(guard, tracing);
 }
 
-function traced(database: PostgresDatabase, tracing: Tracing | undefined): PostgresDatabase {
-  if (tracing === undefined) return database;
+/** Traced, and closed to tenants of environments that are not served here. */
+function guarded(
+  database: PostgresDatabase,
+  { mode, tenants }: RingwallConfig,
+  tracing: Tracing | undefined,
+): PostgresDatabase {
+  const served = servedDatabase(
+    tracing === undefined ? database : tracedDatabase(database, tracing),
+    servedEnvironments(mode, tenants),
+  );
+  if (served === database) return database;
   return {
-    ...tracedDatabase(database, tracing),
+    ...served,
     renew: () => database.renew(),
-    ping: () => tracing.trace("database.ping", {}, () => database.ping()),
+    ping:
+      tracing === undefined ? () => database.ping() : () => tracing.trace("database.ping", {}, () => database.ping()),
     connections: () => database.connections(),
+  };
+}
+
+function tenantsOf(
+  { mode, tenants }: RingwallConfig,
+  parts: { database: PostgresDatabase; recorder: Recorder; bus: PostgresBus; clock: Clock },
+): Tenants {
+  return {
+    register: tenantRegister({ ...parts, environments: servedEnvironments(mode, tenants) }),
+    settings: tenantSettings(parts),
+    deletions: tenantDeletions({ ...parts, graceDays: tenants.deletionGraceDays }),
   };
 }
 

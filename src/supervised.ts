@@ -31,7 +31,7 @@ import {
   unreachable,
 } from "./core/index.ts";
 import type { MasterKey, MasterKeyConfig } from "./data/keys/index.ts";
-import { type ContextSigner, contextSigner } from "./data/tenants/index.ts";
+import { type ContextSigner, contextSigner, replaceableSigner } from "./data/tenants/index.ts";
 import type { LineJoining } from "./perimeter/index.ts";
 import { RingwallConfig, type RingwallParts } from "./ringwall.ts";
 
@@ -135,11 +135,40 @@ function roleCredential(runtime: Runtime, { database }: RingwallConfig, role: st
   return () => readSecret(reference.slice("file:".length), runtime.uid);
 }
 
+/** How soon a process signs with a key that was put into the file. Well below the 30 s that a context lives. */
+const SIGNER_POLL_MS = 1_000;
+
 /** The key that signs tenant contexts, as `kid:base64url` in its file. */
 export async function readSigner(runtime: Runtime): Promise<ContextSigner> {
   const text = (await readSecretFile(runtime, "context.key")).open();
   const colon = text.indexOf(":");
   return contextSigner({ kid: text.slice(0, colon), key: Buffer.from(text.slice(colon + 1), "base64url") });
+}
+
+/**
+ * Signs with the key in the file, and within a second with one that replaces it there. A file that cannot be read leaves
+ * the key in use: the database verifies it until the next rotation.
+ * @throws RingwallError `config.invalid` when there is no key to begin with.
+ */
+export async function followSigner(
+  runtime: Runtime,
+  log: Logger,
+): Promise<{ readonly signer: ContextSigner; readonly close: () => void }> {
+  const signer = replaceableSigner(await readSigner(runtime));
+  let warned = false;
+  const look = async (): Promise<void> => {
+    try {
+      const before = signer.kid;
+      signer.replace(await readSigner(runtime));
+      if (signer.kid !== before) log.info({ kid: signer.kid }, "tenant contexts are signed with a new key");
+      warned = false;
+    } catch (error) {
+      if (!warned) log.warn({ err: error }, "the file of the context key cannot be read; the key before it is used on");
+      warned = true;
+    }
+  };
+  const timer = setInterval(() => void look(), SIGNER_POLL_MS).unref();
+  return { signer, close: () => clearInterval(timer) };
 }
 
 /**
@@ -251,12 +280,15 @@ export interface OpenParts {
  */
 export async function openParts(runtime: Runtime, config: RingwallConfig, log: Logger): Promise<OpenParts> {
   const target = await targetOf(runtime, config, "ringwall_app");
-  const signer = await readSigner(runtime);
+  const { close, signer } = await followSigner(runtime, log);
   const shared = await openCounters(config, { log, uid: runtime.uid });
   const { counters } = shared;
   return {
     parts: { target, signer, ...masterKeysOf(runtime, config), counters, log },
-    close: async () => await shared.close(),
+    close: async () => {
+      close();
+      await shared.close();
+    },
   };
 }
 

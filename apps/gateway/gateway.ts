@@ -103,7 +103,7 @@ export class Gateway {
       }
       this.#admit(exchange, route);
       const upstream = this.#upstreamOf(route);
-      const fields = await this.#fields(arrival, route, upstream);
+      const fields = this.#fields(arrival, route, upstream);
       const { target } = arrival;
       let over = (): void => {};
       const close = await joinUpgrade({ upstream, request, socket, head, method: "GET", target, fields }, () => over());
@@ -220,7 +220,7 @@ export class Gateway {
     }).start();
   }
 
-  #fields(arrival: Arrival, route: Route, upstream: Upstream): string[] | Promise<string[]> {
+  #fields(arrival: Arrival, route: Route, upstream: Upstream): string[] {
     const { authority, exchange, raw, target } = arrival;
     const { access, mode, name, passHost } = route.settings;
     const { client, site } = exchange.visit;
@@ -232,9 +232,7 @@ export class Gateway {
     };
     if (!route.carriesAssertion) return requestFields(raw, { ...told, assertion: undefined });
     const purpose = { audience: name, method: exchange.visit.method, target };
-    return this.#parts
-      .sign(assertedFrom(exchange), purpose)
-      .then((assertion) => requestFields(raw, { ...told, assertion }));
+    return requestFields(raw, { ...told, assertion: this.#parts.sign(assertedFrom(exchange), purpose) });
   }
 
   #answerFields(call: Call, route: Route, headers: IncomingHttpHeaders): string[] | Promise<string[]> {

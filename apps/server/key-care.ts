@@ -16,7 +16,7 @@ import {
   type KeyScheduler,
   type RotationParts,
 } from "ringwall/data/rotation";
-import type { ContextSigner } from "ringwall/data/tenants";
+import { type ContextSigner, deletionRunner } from "ringwall/data/tenants";
 import { type Runtime, targetOf } from "ringwall/supervised";
 
 const ROUND_MS = 30_000;
@@ -34,6 +34,8 @@ export interface KeyCare {
   readonly administration: KeyAdministration;
   readonly erasures: Erasures;
   readonly scheduler: KeyScheduler;
+  /** Looks at once for deletions of tenants that are due, instead of at the next round. */
+  wake(): void;
   /** For a metrics endpoint; ages are empty on a node that does not hold the lease. */
   numbers(): Promise<KeyNumbers>;
   stop(): Promise<void>;
@@ -44,7 +46,7 @@ export async function startKeyCare(
   runtime: Runtime,
   config: RingwallConfig,
   parts: {
-    readonly ringwall: Pick<Ringwall, "keys" | "recorder">;
+    readonly ringwall: Pick<Ringwall, "database" | "keys" | "recorder">;
     readonly signer: ContextSigner;
     readonly log: Logger;
     readonly clock: Clock;
@@ -73,6 +75,8 @@ export async function startKeyCare(
 
 /** Keys, erasures and a scheduler over a worker's connections, which it takes over. */
 export function runKeyCare(parts: {
+  /** As `ringwall_app`, which keeps the register of tenants. */
+  readonly database: Database;
   readonly worker: Database;
   readonly erasures: Erasures;
   readonly keys: Ringwall["keys"];
@@ -92,6 +96,7 @@ export function runKeyCare(parts: {
   };
   let wake = (): void => {};
   const scheduler = createKeyScheduler(rotation);
+  const deletions = deletionRunner({ ...parts, pace: rotation.pace });
   const administration = createKeyAdministration(rotation, () => wake());
   const running = run();
 
@@ -102,9 +107,10 @@ export function runKeyCare(parts: {
         wake = resolve;
       });
       try {
-        await scheduler.tick();
+        // One node at a time: whoever holds the lease of key care.
+        if ((await scheduler.tick()).held && (await deletions.tick())) wake();
       } catch (error) {
-        if (!ending.signal.aborted) log.error({ err: error }, "a round of looking after the keys failed");
+        if (!ending.signal.aborted) log.error({ err: error }, "a round of looking after keys and deletions failed");
       }
       const pause = new AbortController();
       const ended = AbortSignal.any([ending.signal, pause.signal]);
@@ -117,6 +123,7 @@ export function runKeyCare(parts: {
     administration,
     erasures,
     scheduler,
+    wake: () => wake(),
     numbers: async () => ({ ages: scheduler.metrics(), progress: await jobProgress(worker) }),
     async stop() {
       ending.abort(new Error("the server ends"));

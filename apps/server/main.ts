@@ -63,6 +63,7 @@ async function start(runtimeFile: string): Promise<() => Promise<void>> {
     rotators,
     keyAdministration: keyCare.administration,
     erasures: keyCare.erasures,
+    wakeDeletions: () => keyCare.wake(),
     metrics,
     installation: describeInstallation({
       config,

@@ -81,7 +81,7 @@ export async function apiStage(options: StageOptions = {}) {
   const gateway = options.gateway ?? { settings: GatewayConfig.parse({}), port: undefined };
   const installation = installationOf(ringwall, { clock, auditKey, folder, sequencer, gateway });
   const own = { ringwall, publicOrigin: PUBLIC_ORIGIN, draining, rotators, metrics, installation };
-  const services = { ...own, keyAdministration, erasures };
+  const services = { ...own, keyAdministration, erasures, wakeDeletions: () => keyCare.wake() };
   const adminSocket = join(folder, "admin.sock");
   const places = { host: "127.0.0.1", port: 0, adminSocket, console: options.console ?? [] };
   const api = await createApi(services, places);
@@ -229,7 +229,7 @@ async function openKeyCare(
 ) {
   const keyFile = join(folder, "erasure.key");
   await createAuditKeyFile(keyFile);
-  const { keys, recorder } = ringwall;
+  const { database, keys, recorder } = ringwall;
   const worker = postgresDatabase({
     target: data.target("ringwall_worker"),
     signer: presentSigner(data.contextKey),
@@ -244,7 +244,7 @@ async function openKeyCare(
     clock,
     log,
   });
-  return runKeyCare({ worker, erasures, keys, recorder, clock, log, rowsPerSecondMax: 1_000_000 });
+  return runKeyCare({ database, worker, erasures, keys, recorder, clock, log, rowsPerSecondMax: 1_000_000 });
 }
 
 function cast({ ask, operator, clock }: { ask: Ask; operator: Ask; clock: () => number }) {

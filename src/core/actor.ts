@@ -37,6 +37,9 @@ export type Actor = UserActor | ServiceActor | SystemActor | AnonymousActor;
 export type SystemCapability =
   | "tenants.create"
   | "tenants.read"
+  | "tenants.settings"
+  | "tenants.export"
+  | "tenants.delete"
   | "identity.bootstrap"
   | "identity.sign_in"
   | "keys.manage"

@@ -35,6 +35,8 @@ export const ERROR_CODES = {
   "keys.master_refused": { status: 503, title: "The master key was refused." },
   "secrets.not_found": { status: 404, title: "Not found." },
   "secrets.expired": { status: 404, title: "Not found." },
+  "secrets.denied": { status: 404, title: "Not found." },
+  "secrets.unavailable": { status: 503, title: "The secret store is not available. Try again shortly." },
   "secrets.invalid": { status: 400, title: "The secret's name or value is not acceptable." },
   "secrets.not_rotatable": { status: 409, title: "No rotation is set up for a secret of that name." },
   "secrets.rotation_running": { status: 409, title: "This secret is being rotated. Try again shortly." },

@@ -17,4 +17,5 @@ export * from "./observe.ts";
 export * from "./ports.ts";
 export * from "./random.ts";
 export * from "./secret.ts";
+export * from "./tenant-key.ts";
 export * from "./tuple.ts";

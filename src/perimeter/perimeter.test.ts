@@ -100,8 +100,8 @@ describe("rates", () => {
     void subject.admitAccount(subject.open(perimeterRequest({ route: "sign-in" })), TENANT, "user-1");
     expect(asked[0]?.map((bucket) => bucket.key)).toEqual([
       "acme:tenant",
-      "acme:account:user-1",
-      "acme:route:sign-in:user-1",
+      "acme:account:6.user-1",
+      "acme:route:7.sign-in:6.user-1",
     ]);
   });
 

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { Bucket, CounterStore, Taken, TenantId } from "../core/index.ts";
+import { type Bucket, type CounterStore, type Taken, type TenantId, tenantKey } from "../core/index.ts";
 
 /** `limit` per `periodSeconds` on average, and up to `burst` at once. */
 const Rate = z.strictObject({
@@ -86,8 +86,8 @@ export function rates(config: RatesConfig, counters: CounterStore): Rates {
       return take(addressPlan(route), keys);
     },
     takeAccount(tenant, account, route) {
-      const keys = [`${tenant}:tenant`, `${tenant}:account:${account}`];
-      if (route !== undefined) keys.push(`${tenant}:route:${route}:${account}`);
+      const keys = [tenantKey(tenant, "tenant"), tenantKey(tenant, "account", account)];
+      if (route !== undefined) keys.push(tenantKey(tenant, "route", route, account));
       return take(accountPlan(route), keys);
     },
   };

@@ -13,4 +13,5 @@ export { CONTRACT_TABLE, type DatabaseUnderTest, databaseContract } from "./data
 export { freePort } from "./free-port.ts";
 export { redisMissing, startRedis, type TestRedis } from "./redis-server.ts";
 export { type SoftHsm, softHsm, softHsmMissing } from "./sealing/softhsm.ts";
+export { CONTRACT_TENANTS, type SecretStoreUnderTest, secretStoreContract } from "./secrets/index.ts";
 export type { TestServer } from "./servers/template.ts";

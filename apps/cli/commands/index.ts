@@ -27,6 +27,7 @@ import { listInvitations, withdrawInvitation } from "./invitations/pending.ts";
 import { replayErasures } from "./keys/replay-erasures.ts";
 import { rewrapKeys } from "./keys/rewrap.ts";
 import { rotateKey } from "./keys/rotate.ts";
+import { rotateContextKey } from "./keys/rotate-context.ts";
 import { shredTenant } from "./keys/shred.ts";
 import { keysStatus } from "./keys/status.ts";
 import { verifyCertificate } from "./keys/verify-certificate.ts";
@@ -46,7 +47,10 @@ import { generateTenancy } from "./tenancy/generate.ts";
 import { initTenancy } from "./tenancy/init.ts";
 import { verifyTenancy } from "./tenancy/verify.ts";
 import { createTenant } from "./tenants/create.ts";
-import { listTenants } from "./tenants/list.ts";
+import { deleteTenant, restoreTenant } from "./tenants/delete.ts";
+import { exportTenantCommand } from "./tenants/export/command.ts";
+import { listTenants, showTenant } from "./tenants/list.ts";
+import { tenantSettingsCommand } from "./tenants/settings.ts";
 import { resumeTenant, suspendTenant } from "./tenants/suspend.ts";
 import { devCertificate } from "./tls/dev-cert.ts";
 import { disableUser, enableUser } from "./users/disable.ts";
@@ -69,9 +73,14 @@ export const commands: readonly Command[] = [
   stepUp,
   enrolFactor,
   listTenants,
+  showTenant,
+  tenantSettingsCommand,
   createTenant,
   suspendTenant,
   resumeTenant,
+  exportTenantCommand,
+  deleteTenant,
+  restoreTenant,
   listUsers,
   inviteUser,
   setRole,
@@ -94,6 +103,7 @@ export const commands: readonly Command[] = [
   retagTableCommand,
   keysStatus,
   rotateKey,
+  rotateContextKey,
   rewrapKeys,
   shredTenant,
   verifyCertificate,

@@ -128,6 +128,6 @@ async function keepContextKey(input: Input, { machine }: Context): Promise<void>
       });
     }
     const key = parseContextKey(await keptSecret(paths.contextKey, machine.uid, newContextKey));
-    await installContextKey(db, key, "constant");
+    await installContextKey(db, key);
   });
 }

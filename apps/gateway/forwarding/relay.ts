@@ -32,7 +32,7 @@ export interface RelayOptions {
   readonly bodyBytesMax: number;
   readonly timeoutMs: number;
   /** The request's fields for one attempt: an assertion counts once. */
-  readonly fields: () => readonly string[] | Promise<readonly string[]>;
+  readonly fields: () => readonly string[];
   /** The answer's fields for the visitor. */
   readonly answerFields: (headers: IncomingHttpHeaders) => readonly string[] | Promise<readonly string[]>;
   /** Called when an answer without foreseeable end begins; gives what to call when it is over. */
@@ -115,15 +115,15 @@ export class Relay implements Dispatcher.DispatchHandler {
 
   #attempt(): void {
     this.#attempts += 1;
-    const fields = this.#options.fields();
-    if (fields instanceof Promise)
-      fields.then((ready) => this.#dispatch(ready)).catch((error: unknown) => this.#fail(error));
-    else this.#dispatch(fields);
-  }
-
-  #dispatch(headers: readonly string[]): void {
     if (this.#isOver) return;
     const { bodyBytesMax, call, upstream } = this.#options;
+    let headers: readonly string[];
+    try {
+      headers = this.#options.fields();
+    } catch (error) {
+      this.#fail(error);
+      return;
+    }
     upstream.pool().dispatch(
       {
         path: call.target,

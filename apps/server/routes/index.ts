@@ -18,7 +18,7 @@ import { secrets } from "./secrets.ts";
 import type { Services } from "./services.ts";
 import { sessions } from "./sessions.ts";
 import { signIn } from "./sign-in.ts";
-import { tenants } from "./tenants.ts";
+import { tenants } from "./tenants/index.ts";
 import { users } from "./users.ts";
 
 export type { Services } from "./services.ts";

@@ -7,7 +7,7 @@ import { z } from "zod";
 import { DONE, Link, linkAnswer, list, SignedIn, Time } from "./answers.ts";
 import { partyOf } from "./party.ts";
 import { entrance, FRESH_SECONDS, type Routes, SMALL_BODY_BYTES } from "./services.ts";
-import { authority } from "./tenants.ts";
+import { authority } from "./tenants/index.ts";
 
 /** RFC 5321: the longest address. */
 const ADDRESS_CHARS_MAX = 254;

@@ -17,6 +17,8 @@ export interface Services {
   readonly rotators: ReadonlyMap<string, Rotator>;
   readonly keyAdministration: KeyAdministration;
   readonly erasures: Erasures;
+  /** Has deletions of tenants that are due carried out at once. */
+  readonly wakeDeletions: () => void;
   /** The numbers of this process. */
   readonly metrics: Pick<Metrics, "text" | "contentType">;
   /** What the installation says about itself. */

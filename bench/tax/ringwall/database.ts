@@ -12,6 +12,7 @@ export interface RingwallDatabase {
   readonly app: Access;
   readonly worker: Access;
   readonly bank: Access;
+  readonly owner: Access;
   readonly superuser: Access;
   readonly contextKey: { readonly kid: string; readonly key: Buffer };
 }
@@ -48,7 +49,7 @@ export async function createRingwallDatabase({ superuser }: Cluster): Promise<Ri
   await asOwner(inside, installDatabase);
   await asOwner(owner, async (db) => {
     await migrate(db, MIGRATIONS, [{ application: "bank", migrations: BANK_MIGRATIONS }]);
-    await installContextKey(db, contextKey, "constant");
+    await installContextKey(db, contextKey);
   });
-  return { app, worker, bank, superuser: inside, contextKey };
+  return { app, worker, bank, owner, superuser: inside, contextKey };
 }

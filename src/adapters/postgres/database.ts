@@ -18,6 +18,7 @@ import type { Target } from "./connect.ts";
 import { isContextRefused, isRetryable, isStatementLost, translate, unavailable } from "./errors.ts";
 import { CONNECTIONS_MAX, type Member, Pool, type PoolState } from "./pool.ts";
 import { Reads, tellRows, type WaitingRead } from "./reads.ts";
+import { leavesTraces } from "./traces.ts";
 import { TenantTransaction } from "./transaction.ts";
 import type { Step, StepResult } from "./wire.ts";
 
@@ -57,6 +58,8 @@ const NO_VALUES: readonly SqlValue[] = [];
 const READS = /^\s*select\b/i;
 const WRITES = /\b(insert|update|delete|merge|nextval)\b|\bfor\s+(no\s+key\s+)?(update|share|key)/i;
 
+const TEXTS_MAX = 4_000;
+
 /** Connects when first used. @throws RingwallError `config.invalid` for a pool of fewer than two connections. */
 export function postgresDatabase(options: PostgresOptions): PostgresDatabase {
   return new Postgres(options);
@@ -64,7 +67,7 @@ export function postgresDatabase(options: PostgresOptions): PostgresDatabase {
 
 class Postgres implements PostgresDatabase {
   readonly #pool: Pool;
-  readonly #isReadByName = new Map<string, boolean>();
+  readonly #isReadByText = new Map<string, boolean>();
   readonly #reads = new Reads((tenant, reads) => void this.#together(tenant, reads));
 
   constructor({ target, signer, clock, connectionsMax = CONNECTIONS_MAX }: PostgresOptions) {
@@ -213,11 +216,14 @@ class Postgres implements PostgresDatabase {
     }
   }
 
-  #isRead({ name, text }: Pick<Statement, "name" | "text">): boolean {
-    let reads = this.#isReadByName.get(name);
+  #isRead({ text }: Pick<Statement, "text">): boolean {
+    let reads = this.#isReadByText.get(text);
     if (reads === undefined) {
-      reads = READS.test(text) && !WRITES.test(text);
-      this.#isReadByName.set(name, reads);
+      // What may leave something behind never shares a connection: a shared one is not given back.
+      reads = READS.test(text) && !WRITES.test(text) && !leavesTraces(text);
+      // Texts are constants, so there are few; where they are not, memory has its limit all the same.
+      if (this.#isReadByText.size >= TEXTS_MAX) this.#isReadByText.clear();
+      this.#isReadByText.set(text, reads);
     }
     return reads;
   }

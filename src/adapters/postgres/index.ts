@@ -19,7 +19,6 @@ export { type ConfiguredPlace, configuredTarget } from "./configured.ts";
 export type { Target } from "./connect.ts";
 export { type PostgresDatabase, type PostgresOptions, postgresDatabase } from "./database.ts";
 export { type InspectionOptions, inspectionAccess, urlTarget } from "./inspection/index.ts";
+export { postgresPasswordRotator, scramVerifier } from "./passwords/index.ts";
 export type { PoolState } from "./pool.ts";
-export { postgresPasswordRotator } from "./rotate-password.ts";
-export { scramVerifier } from "./scram.ts";
 export { openSql } from "./sql.ts";

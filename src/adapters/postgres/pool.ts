@@ -86,7 +86,7 @@ export class Member {
     const expiresMs = Math.trunc(nowMs + this.#aheadMs + CONTEXT_LIFE_MS);
     const frames = new Frames();
     frames.bind(CONTEXT.name, [this.#signer.sign(tenant, this.wire.pid, expiresMs)]);
-    const step: Step = { statement: CONTEXT, values: NO_VALUES, bind: frames.take() };
+    const step: Step = { statement: CONTEXT, values: NO_VALUES, own: true, bind: frames.take() };
     this.#contexts.set(tenant, { step, madeMs: nowMs });
     return step;
   }
@@ -193,6 +193,7 @@ export class Pool {
     if (wire.broken === undefined && (wire.status !== "I" || wire.inFlight > 0)) {
       wire.destroy(new Error("a connection came back inside a transaction"));
     }
+    if (wire.traced) wire.destroy(new Error("something of a statement may be left in this connection"));
     if (wire.broken !== undefined) {
       this.#settle();
       return;

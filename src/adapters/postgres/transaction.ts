@@ -1,5 +1,6 @@
 import {
   type Actor,
+  AssertionFailed,
   assert,
   type Invalidation,
   type SqlValue,
@@ -33,6 +34,13 @@ export interface Failure {
   readonly told: unknown;
   /** COMMIT was on its way when the connection was lost. */
   readonly unknown: boolean;
+}
+
+/** A bug of the caller's, or an injected statement. */
+const ENDED = new AssertionFailed("assertion failed: a transaction is ended by its callback, not by a statement");
+
+function endedEarly(results: readonly StepResult[]): boolean {
+  return results.some(({ tag }) => tag === "COMMIT");
 }
 
 /** One transaction on one leased connection. BEGIN and the context travel with the first statement, COMMIT with the last. */
@@ -97,7 +105,11 @@ export class TenantTransaction implements Transaction {
       throw this.#failure.told;
     }
     if (!this.#begun && pending.length === 0 && this.#deferred.length === 0) return;
-    const steps = [...pending.map(({ step }) => step), ...this.#deferred, { statement: COMMIT, values: [] }];
+    const steps = [
+      ...pending.map(({ step }) => step),
+      ...this.#deferred,
+      { statement: COMMIT, values: [], own: true as const },
+    ];
     const results = await this.#send(steps, true, pending);
     assert(results.at(-1)?.tag === "COMMIT", "a transaction that was to be committed was committed");
   }
@@ -110,7 +122,7 @@ export class TenantTransaction implements Transaction {
     if (!this.#begun || wire.broken !== undefined || (wire.inFlight === 0 && wire.status === "I")) return;
     await new Promise<void>((settled) => {
       wire.send(
-        [{ statement: ROLLBACK, values: [] }],
+        [{ statement: ROLLBACK, values: [], own: true }],
         () => {
           settled();
         },
@@ -139,13 +151,23 @@ export class TenantTransaction implements Transaction {
   async #send(steps: readonly Step[], commits: boolean, pending: readonly Pending[]): Promise<readonly StepResult[]> {
     const first = !this.#begun;
     this.#begun = true;
-    const all = first ? [{ statement: BEGIN, values: [] }, this.#member.context(this.tenant), ...steps] : steps;
+    const all: readonly Step[] = first
+      ? [{ statement: BEGIN, values: [], own: true }, this.#member.context(this.tenant), ...steps]
+      : steps;
     const { wire } = this.#member;
     return await new Promise((done, refuse) => {
       wire.send(
         all,
         (results) => {
           const own = first ? results.slice(2) : results;
+          if (endedEarly(commits ? own.slice(0, -1) : own) || (!commits && wire.status !== "T")) {
+            // What follows would run outside the transaction, and what was to be undone may be committed.
+            wire.destroy(new Error("a statement ended the transaction"));
+            this.#failure ??= { origin: ENDED, told: ENDED, unknown: true };
+            for (const waiting of pending) waiting.failed(ENDED);
+            refuse(ENDED);
+            return;
+          }
           for (const [index, waiting] of pending.entries()) waiting.done(own[index]?.rows ?? []);
           done(own);
         },

@@ -2,6 +2,7 @@ import type { Client } from "pg";
 import { AssertionFailed, assert, type SqlValue, type Statement } from "../../core/index.ts";
 import { isStatementLost } from "./errors.ts";
 import { Frames } from "./frames.ts";
+import { leavesTraces } from "./traces.ts";
 import { type Reader, readerOf } from "./values.ts";
 
 /** The parts of pg's messages that we read. */
@@ -27,6 +28,8 @@ interface Column {
 interface Prepared {
   readonly text: string;
   known: boolean;
+  /** Something of it may be there after its transaction. */
+  readonly leavesTraces: boolean;
   columns: readonly Column[];
 }
 
@@ -34,6 +37,8 @@ interface Prepared {
 export interface Step {
   readonly statement: Pick<Statement, "name" | "text">;
   readonly values: readonly SqlValue[];
+  /** A statement of this adapter's own, which is known to leave nothing behind. */
+  readonly own?: true;
   /** Bytes of its Bind, when they were written before. */
   readonly bind?: Uint8Array;
 }
@@ -75,6 +80,8 @@ export class Wire {
   readonly pid: number;
   /** The last state the server reported. */
   status: TransactionStatus = "I";
+  /** True once a statement ran of which something may be left: no other transaction may follow here. */
+  traced = false;
   /** Set when the connection is of no use any more. */
   broken: unknown;
   readonly #client: Client;
@@ -115,7 +122,8 @@ export class Wire {
     }
     const describing: Prepared[] = [];
     // Parses come first in a unit, so that a failing statement keeps none of them from being prepared.
-    const prepared = steps.map(({ statement }) => this.#prepare(statement, describing));
+    const prepared = steps.map((step) => this.#prepare(step, describing));
+    if (prepared.some((one) => one.leavesTraces)) this.traced = true;
     for (const step of steps) {
       if (step.bind === undefined) this.#frames.bind(step.statement.name, step.values);
       else this.#frames.raw(step.bind);
@@ -155,7 +163,7 @@ export class Wire {
     await this.#client.end();
   }
 
-  #prepare({ name, text }: Step["statement"], describing: Prepared[]): Prepared {
+  #prepare({ statement: { name, text }, own }: Step, describing: Prepared[]): Prepared {
     const prepared = this.#prepared.get(name);
     if (prepared?.known === true) {
       assert(prepared.text === text, "one statement name has one text");
@@ -164,7 +172,7 @@ export class Wire {
     assert(name.length > 0 && name.length <= NAME_BYTES_MAX, "a statement has a name PostgreSQL does not cut");
     assert(this.#prepared.size < STATEMENTS_MAX, "statements are constants, so there are not many");
     if (prepared !== undefined) this.#frames.closeStatement(name);
-    const fresh: Prepared = { text, known: true, columns: [] };
+    const fresh: Prepared = { text, known: true, leavesTraces: own !== true && leavesTraces(text), columns: [] };
     this.#prepared.set(name, fresh);
     this.#frames.parse(name, text);
     this.#frames.describe(name);

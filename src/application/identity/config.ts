@@ -1,4 +1,6 @@
 import { z } from "zod";
+import type { TenantSettings } from "../../data/tenants/index.ts";
+import { isAdministrator, type Role } from "../access/index.ts";
 
 const seconds = (min: number, max: number, standard: number): z.ZodDefault<z.ZodInt> =>
   z.int().min(min).max(max).default(standard);
@@ -74,3 +76,23 @@ export const IdentityConfig = z.strictObject({
     .prefault({}),
 });
 export type IdentityConfig = z.output<typeof IdentityConfig>;
+
+/** How long a session of this role lives: the installation's limits, where the tenant has set no narrower ones. */
+export function sessionLife(
+  { session }: IdentityConfig,
+  role: Role,
+  settings: TenantSettings,
+): { readonly absoluteMs: number; readonly idleMs: number } {
+  const [absoluteSeconds, idleSeconds] = isAdministrator(role)
+    ? [session.administratorAbsoluteSeconds, session.administratorIdleSeconds]
+    : [session.absoluteSeconds, session.idleSeconds];
+  return {
+    absoluteMs: Math.min(absoluteSeconds, settings.session_absolute_seconds ?? Infinity) * 1_000,
+    idleMs: Math.min(idleSeconds, settings.session_idle_seconds ?? Infinity) * 1_000,
+  };
+}
+
+/** Administrators and owners always do; others when their account or their tenant says so. */
+export function needsSecondFactor(role: Role, required: boolean, settings: TenantSettings): boolean {
+  return isAdministrator(role) || required || settings.second_factor === "everybody";
+}

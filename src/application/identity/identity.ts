@@ -1,4 +1,5 @@
 import type { TenantId, UserId } from "../../core/index.ts";
+import { type TenantEntry, tenantRegister, tenantSettings } from "../../data/tenants/index.ts";
 import type { Principal, Role } from "../access/index.ts";
 import { beginEnrolment, confirmEnrolment, stepUp } from "./factors.ts";
 import { acceptInvitation, type IssuedLink, issueBootstrap, type JoinInput, redeemBootstrap } from "./links.ts";
@@ -33,11 +34,12 @@ import {
   createTenant,
   inviteFirstOwner,
   listTenants,
+  requireLivingTenant,
   requireTenant,
   resumeTenant,
   suspendTenant,
   type TenantAuthority,
-  type TenantView,
+  type WantedTenant,
 } from "./tenants.ts";
 
 /** Everything identity does. The functions behind it document what they refuse, and how. */
@@ -45,7 +47,12 @@ export class Identity {
   readonly #parts: Parts;
 
   constructor(options: IdentityOptions) {
-    this.#parts = { ...options, cache: new SessionCache(options.bus, options.config.session.cacheEntries) };
+    this.#parts = {
+      ...options,
+      register: options.register ?? tenantRegister(options),
+      settings: options.settings ?? tenantSettings(options),
+      cache: new SessionCache(options.bus, options.config.session.cacheEntries),
+    };
   }
 
   /** Who holds this bearer token. Synchronous while this node knows the session. */
@@ -167,11 +174,11 @@ export class Identity {
   }
 
   async inviteLocally(tenant: TenantId, invited: { email: string; role: Role }): Promise<IssuedLink> {
-    await requireTenant(this.#parts, tenant);
+    await requireLivingTenant(this.#parts, tenant);
     return await inviteLocally(this.#parts, tenant, invited);
   }
 
-  async listTenants(by: TenantAuthority, after?: string): Promise<TenantView[]> {
+  async listTenants(by: TenantAuthority, after?: string): Promise<readonly TenantEntry[]> {
     return await listTenants(this.#parts, by, after);
   }
 
@@ -180,7 +187,12 @@ export class Identity {
     await requireTenant(this.#parts, tenant);
   }
 
-  async createTenant(by: TenantAuthority, wanted: { id: string; name: string }): Promise<TenantId> {
+  /** @throws RingwallError `resource.not_found` when there is none, or when its end has begun. */
+  async requireLivingTenant(tenant: TenantId): Promise<void> {
+    await requireLivingTenant(this.#parts, tenant);
+  }
+
+  async createTenant(by: TenantAuthority, wanted: WantedTenant): Promise<TenantId> {
     return await createTenant(this.#parts, by, wanted);
   }
 

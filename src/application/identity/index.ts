@@ -32,4 +32,4 @@ export type { RecoveryKind } from "./recovery.ts";
 export { requests } from "./requests.ts";
 export type { Enrolment } from "./second-factor.ts";
 export type { SessionView } from "./sessions.ts";
-export type { TenantAuthority, TenantView } from "./tenants.ts";
+export type { TenantAuthority, WantedTenant } from "./tenants.ts";

@@ -10,6 +10,7 @@ import type {
   SessionId,
   TenantId,
 } from "../../core/index.ts";
+import type { TenantRegister, TenantSettingsStore } from "../../data/tenants/index.ts";
 import type { IdentityConfig } from "./config.ts";
 import type { Hasher, Pepper } from "./credentials/index.ts";
 import type { SessionCache } from "./session-cache.ts";
@@ -30,10 +31,15 @@ export interface IdentityOptions {
   readonly bus: Bus;
   readonly hasher: Hasher;
   readonly config: IdentityConfig;
+  /** Those of the installation; made of the other parts when left out. */
+  readonly register?: TenantRegister;
+  readonly settings?: TenantSettingsStore;
 }
 
 export interface Parts extends IdentityOptions {
   readonly cache: SessionCache;
+  readonly register: TenantRegister;
+  readonly settings: TenantSettingsStore;
 }
 
 /** Where a request came from, as the perimeter found it. */

@@ -1,12 +1,13 @@
 import { assert, isoTime, RingwallError, statement, type Transaction, type UserId } from "../../core/index.ts";
 import { isRole, type Principal, requirePermission } from "../access/index.ts";
 import { failAttempt, giveBackAttempt, reserveAttempt } from "./attempts.ts";
+import { needsSecondFactor } from "./config.ts";
 import { accountCommitment, preparePassword, requireAcceptable } from "./credentials/index.ts";
 import { consumeLink, type IssuedLink, linkInvalid, type OpenedLink, openLink, prepareLink } from "./links.ts";
 import { anonymous, type Origin, type Parts, type SignedIn } from "./parts.ts";
 import { lockTarget } from "./people.ts";
 import { endUserLogins } from "./second-factor.ts";
-import { forgetUser, needsSecondFactor, revokeUserSessions } from "./sessions.ts";
+import { forgetUser, revokeUserSessions } from "./sessions.ts";
 import { chooseDoor, type Entrant, enter, verifyPassword } from "./sign-in.ts";
 
 /** What was lost. Each needs the other one: a link never replaces both. */
@@ -110,7 +111,8 @@ async function resetPassword(
   origin: Origin,
 ): Promise<SignedIn> {
   const { tenant, user, role } = person;
-  const secondFactor = person.enrolled || needsSecondFactor(role, person.factorRequired);
+  const { settings } = await parts.settings.of(person.tenant);
+  const secondFactor = person.enrolled || needsSecondFactor(role, person.factorRequired, settings);
   const words = [tenant, link.row.tenant_name, person.name, person.email];
   requireAcceptable(password, parts.config.password, { secondFactor, words });
   // A password that is short because of the second factor binds the account to having one from now on.

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { ENVIRONMENTS } from "../../data/tenants/index.ts";
 import type { Role } from "../access/index.ts";
 import { Name, TenantIdText } from "../input/index.ts";
 
@@ -27,6 +28,11 @@ export const requests = {
   inviteUser: z.strictObject({ email: Email, role: RoleName }),
   changeRole: z.strictObject({ role: RoleName }),
   issueRecovery: z.strictObject({ kind: z.enum(["password", "factor"]) }),
-  createTenant: z.strictObject({ id: TenantIdText, name: Name }),
+  createTenant: z.strictObject({
+    id: TenantIdText,
+    name: Name,
+    environment: z.enum(ENVIRONMENTS).optional(),
+    account: TenantIdText.optional(),
+  }),
   inviteFirstOwner: z.strictObject({ email: Email }),
 } as const;

@@ -1,6 +1,6 @@
 import { hash } from "node:crypto";
 import { LRUCache } from "lru-cache";
-import { assert, type Bus, type Invalidation } from "../../core/index.ts";
+import { assert, type Bus, type Invalidation, type TenantId, type TenantKey, tenantKey } from "../../core/index.ts";
 import type { Principal } from "../access/index.ts";
 
 /** After this long an entry is read again, whatever the bus says: the bound on what a lost message can do. */
@@ -27,7 +27,7 @@ export class SessionCache {
   readonly #entries: LRUCache<string, CachedSession>;
   // So that a revocation does not walk the whole cache. A session has one token, hence one key.
   readonly #bySession = new Map<string, string>();
-  readonly #byUser = new Map<string, Set<string>>();
+  readonly #byUser = new Map<TenantKey, Set<string>>();
   #generation = 0;
   readonly #unsubscribe: readonly (() => void)[];
 
@@ -107,7 +107,7 @@ export class SessionCache {
     this.clear();
   }
 
-  #forgetUser(user: string): void {
+  #forgetUser(user: TenantKey): void {
     for (const key of this.#byUser.get(user) ?? []) this.#entries.delete(key);
   }
 
@@ -126,7 +126,6 @@ export class SessionCache {
   }
 }
 
-function userKey(tenant: string, user: string): string {
-  // Neither a tenant's nor a user's id can hold a space.
-  return `${tenant} ${user}`;
+function userKey(tenant: TenantId, user: string): TenantKey {
+  return tenantKey(tenant, "user", user);
 }

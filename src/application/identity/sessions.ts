@@ -16,6 +16,7 @@ import {
   type UserId,
   uuidv7,
 } from "../../core/index.ts";
+import type { TenantSettings } from "../../data/tenants/index.ts";
 import {
   isAdministrator,
   isRole,
@@ -25,6 +26,7 @@ import {
   roleCovers,
   roleHolds,
 } from "../access/index.ts";
+import { needsSecondFactor, sessionLife } from "./config.ts";
 import { isToken, type MintedToken, tokenDigest } from "./credentials/index.ts";
 import { addressPrefix, type Origin, type Parts, type SessionOpened, shownUserAgent } from "./parts.ts";
 
@@ -156,41 +158,36 @@ async function readSession(parts: Parts, token: string, key: string, isUse: bool
   const digest = await tokenDigest("session", token, parts.pepper);
   const row = await parts.database.lookup<SessionRow>("session_by_hash", [digest]);
   if (row === undefined) throw signInRequired("unknown");
+  assert(isTenantId(row.tenant_id), "a session row has its forms");
+  const { settings } = await parts.settings.of(row.tenant_id);
   const nowMs = parts.clock();
-  const principal = principalOf(parts, row, nowMs);
+  const principal = principalOf(parts, row, nowMs, settings);
   let seenMs = row.last_seen_ms;
   if (isUse && nowMs - seenMs >= LAST_SEEN_MS) {
     await parts.database.once(principal.tenant, principal, TOUCH, [principal.session, isoTime(nowMs)]);
     seenMs = nowMs;
   }
-  const lifeEndsMs = endsMs(parts, principal.role, row);
+  const lifeEndsMs = endsMs(parts, principal.role, row, settings);
   const goodUntilMs = Math.min(lifeEndsMs, seenMs + LAST_SEEN_MS);
   parts.cache.put(key, { principal, readMs: nowMs, goodUntilMs, endsMs: lifeEndsMs }, generation);
   return principal;
 }
 
 /** When the session ends by itself, with the limits of the role that the person has now. */
-function endsMs(parts: Parts, role: Role, row: SessionRow): number {
-  const life = lifetime(parts, role);
+function endsMs(parts: Parts, role: Role, row: SessionRow, settings: TenantSettings): number {
+  const life = sessionLife(parts.config, role, settings);
   return Math.min(row.expires_ms, row.created_ms + life.absoluteMs, row.last_seen_ms + life.idleMs);
 }
 
-function lifetime(parts: Parts, role: Role): { readonly absoluteMs: number; readonly idleMs: number } {
-  const limits = parts.config.session;
-  return isAdministrator(role)
-    ? { absoluteMs: limits.administratorAbsoluteSeconds * 1_000, idleMs: limits.administratorIdleSeconds * 1_000 }
-    : { absoluteMs: limits.absoluteSeconds * 1_000, idleMs: limits.idleSeconds * 1_000 };
-}
-
-function principalOf(parts: Parts, row: SessionRow, nowMs: number): Principal {
+function principalOf(parts: Parts, row: SessionRow, nowMs: number, settings: TenantSettings): Principal {
   const { tenant_id: tenant, role, aal } = row;
   if (row.revoked) throw signInRequired("revoked");
   if (row.tenant_status !== "active") throw signInRequired("tenant");
   if (row.user_status !== "active") throw signInRequired("user");
   assert(isTenantId(tenant) && isRole(role) && (aal === 1 || aal === 2), "a session row has its forms");
-  if (nowMs >= endsMs(parts, role, row)) throw signInRequired("expired");
+  if (nowMs >= endsMs(parts, role, row, settings)) throw signInRequired("expired");
   // Somebody who was made administrator after signing in with a password alone has to sign in again.
-  if (aal === 1 && needsSecondFactor(role, row.factor_required)) throw signInRequired("second_factor");
+  if (aal === 1 && needsSecondFactor(role, row.factor_required, settings)) throw signInRequired("second_factor");
   return Object.freeze({
     type: "user",
     tenant,
@@ -200,10 +197,6 @@ function principalOf(parts: Parts, row: SessionRow, nowMs: number): Principal {
     aal,
     secondFactorMs: row.second_factor_ms ?? undefined,
   } satisfies Principal);
-}
-
-export function needsSecondFactor(role: Role, required: boolean): boolean {
-  return isAdministrator(role) || required;
 }
 
 /** What a new session is opened with. */
@@ -228,7 +221,11 @@ export async function openSession(parts: Parts, tx: Transaction, opened: NewSess
   const nowMs = parts.clock();
   const session = uuidv7(nowMs) as SessionId;
   const createdMs = opened.life?.createdMs ?? nowMs;
-  const expiresMs = Math.min(opened.life?.expiresMs ?? Infinity, createdMs + lifetime(parts, role).absoluteMs);
+  const { settings } = await parts.settings.of(tx.tenant, tx);
+  const expiresMs = Math.min(
+    opened.life?.expiresMs ?? Infinity,
+    createdMs + sessionLife(parts.config, role, settings).absoluteMs,
+  );
   assert(expiresMs > nowMs, "a new session is not over yet");
   const now = isoTime(nowMs);
   await tx.run(INSERT, [

@@ -11,6 +11,7 @@ import {
 } from "../../core/index.ts";
 import { isRole, type Role } from "../access/index.ts";
 import { type Attempt, cancelAttempt, failAttempt, giveBackAttempt, reserveAttempt } from "./attempts.ts";
+import { needsSecondFactor } from "./config.ts";
 import {
   accountCommitment,
   type MintedToken,
@@ -19,7 +20,7 @@ import {
   preparePassword,
 } from "./credentials/index.ts";
 import { addressPrefix, anonymous, type Origin, type Parts, type SignedIn, shownUserAgent } from "./parts.ts";
-import { needsSecondFactor, openSession } from "./sessions.ts";
+import { openSession } from "./sessions.ts";
 
 const SWEEP_ONE_IN = 16;
 const SWEEP_ROWS = 64;
@@ -77,7 +78,8 @@ export type Door =
 /** Where this person goes after the first factor. Without a second factor only where none is needed or enrolled. */
 export async function chooseDoor(parts: Parts, entrant: Entrant): Promise<Door> {
   if (entrant.enrolled) return { next: "code", minted: await mintToken("login", parts.pepper) };
-  if (needsSecondFactor(entrant.role, entrant.factorRequired)) {
+  const { settings } = await parts.settings.of(entrant.tenant);
+  if (needsSecondFactor(entrant.role, entrant.factorRequired, settings)) {
     return { next: "enrol", minted: await mintToken("login", parts.pepper) };
   }
   return { next: "session", minted: await mintToken("session", parts.pepper) };

@@ -1,14 +1,12 @@
 import {
-  assert,
   type ErrorDetail,
-  isTenantId,
   PLATFORM_TENANT,
   RingwallError,
   type SystemActor,
-  statement,
   type TenantId,
   tenantId,
 } from "../../core/index.ts";
+import type { Environment, TenantEntry } from "../../data/tenants/index.ts";
 import { type Principal, requirePermission } from "../access/index.ts";
 import { normaliseEmail } from "./credentials/index.ts";
 import { type IssuedLink, ownerExists, prepareLink } from "./links.ts";
@@ -18,47 +16,35 @@ import type { Parts } from "./parts.ts";
 export type TenantAuthority = Principal | (SystemActor & { readonly capability: TenantCapability });
 type TenantCapability = "tenants.create" | "development.seed" | "attack.setup";
 
-const INSERT = statement<{ tenant_id: string }>(
-  "identity.tenant_insert",
-  `insert into ringwall.tenant (tenant_id, name) values ($1, $2) on conflict (tenant_id) do nothing returning tenant_id`,
-);
-
-const SET_STATUS = statement<{ tenant_id: string }>(
-  "identity.tenant_set_status",
-  `update ringwall.tenant set status = $2 where tenant_id = $1 and status <> $2 returning tenant_id`,
-);
-
-/** The longest page of the register. */
-const LIST_MAX = 200;
-
-const LIST = statement<{ tenant_id: string; name: string; status: string; created_ms: number }>(
-  "identity.tenant_list",
-  `select tenant_id, name, status, round(extract(epoch from created_at) * 1000)::float8 as created_ms
-   from ringwall.tenant where tenant_id > $1 order by tenant_id limit $2`,
-);
-
-/** An entry of the register. It holds nothing of what is the tenant's own. */
-export interface TenantView {
-  readonly id: TenantId;
+/** What a new tenant is wanted to be; a production tenant unless an environment is named, with its account. */
+export interface WantedTenant {
+  readonly id: string;
   readonly name: string;
-  readonly status: "active" | "suspended";
-  readonly createdMs: number;
+  readonly environment?: Environment | undefined;
+  readonly account?: string | undefined;
 }
 
 /** The register by id, a page at a time: pass the last id seen to get the next page. @throws RingwallError `access.denied` */
-export async function listTenants(parts: Parts, by: TenantAuthority, after = ""): Promise<TenantView[]> {
+export async function listTenants(parts: Parts, by: TenantAuthority, after = ""): Promise<readonly TenantEntry[]> {
   requireAuthority(by);
-  const rows = await parts.database.once(PLATFORM_TENANT, by, LIST, [after, LIST_MAX]);
-  return rows.map(({ tenant_id: id, name, status, created_ms: createdMs }) => {
-    assert(isTenantId(id) && (status === "active" || status === "suspended"), "a tenant's row has its forms");
-    return { id, name, status, createdMs };
-  });
+  return await parts.register.list(by, after);
 }
 
-/** @throws RingwallError `resource.not_found`. A suspended tenant is there. */
+/** @throws RingwallError `resource.not_found`. A suspended tenant is there, and so is what is left of a deleted one. */
 export async function requireTenant(parts: Parts, id: TenantId): Promise<void> {
+  await statusOf(parts, id);
+}
+
+/** For who is about to write something: nothing is begun in a tenant whose end has begun. */
+export async function requireLivingTenant(parts: Parts, id: TenantId): Promise<void> {
+  const status = await statusOf(parts, id);
+  if (status !== "active" && status !== "suspended") throw new RingwallError("resource.not_found");
+}
+
+async function statusOf(parts: Parts, id: TenantId): Promise<string> {
   const found = await parts.database.lookup<{ status: string }>("tenant_by_id", [id]);
   if (found === undefined) throw new RingwallError("resource.not_found");
+  return found.status;
 }
 
 function requireAuthority(by: TenantAuthority): void {
@@ -68,20 +54,19 @@ function requireAuthority(by: TenantAuthority): void {
   if (by.tenant !== PLATFORM_TENANT) throw new RingwallError("access.denied", { detail: { rule: "tenant.register" } });
 }
 
-/** Enters a new tenant. @throws RingwallError `resource.conflict` when the id is taken, `access.denied` */
-export async function createTenant(
-  parts: Parts,
-  by: TenantAuthority,
-  wanted: { readonly id: string; readonly name: string },
-): Promise<TenantId> {
+/**
+ * Enters a new tenant. @throws RingwallError `resource.conflict` when the id is taken, or was; `request.invalid` for an
+ * account that is no production tenant; `tenant.unavailable` for an environment that is not served here; `access.denied`
+ */
+export async function createTenant(parts: Parts, by: TenantAuthority, wanted: WantedTenant): Promise<TenantId> {
   requireAuthority(by);
+  const { account, environment, name } = wanted;
   const id = tenantId(wanted.id);
-  await parts.database.forTenant(PLATFORM_TENANT, by, async (tx) => {
-    const [row] = await tx.run(INSERT, [id, wanted.name]);
-    if (row === undefined) throw new RingwallError("resource.conflict", { detail: { reason: "tenant exists" } });
-    const targets = [{ type: "tenant", id }];
-    const tenant = PLATFORM_TENANT;
-    await parts.recorder.record(tx, { action: "tenant.created", outcome: "success", tenant, actor: by, targets });
+  await parts.register.create(by, {
+    id,
+    name,
+    environment,
+    account: account === undefined ? undefined : tenantId(account),
   });
   return id;
 }
@@ -100,7 +85,7 @@ export async function inviteFirstOwner(
   const email = normaliseEmail(address);
   const actor: SystemActor = { type: "system", capability: "tenants.create" };
   const seconds = parts.config.links.invitationSeconds;
-  await requireTenant(parts, tenant);
+  await requireLivingTenant(parts, tenant);
   const link = await prepareLink(parts, {
     kind: "invitation",
     subject: email,
@@ -126,30 +111,14 @@ export async function inviteFirstOwner(
 
 /** Shuts a tenant out: every session of it is refused, on every node within a second. Its rows stay. */
 export async function suspendTenant(parts: Parts, by: TenantAuthority, id: TenantId): Promise<void> {
-  await setStatus(parts, by, id, "suspended");
+  requireAuthority(by);
+  await parts.register.suspend(by, id);
+  parts.cache.forget({ kind: "tenant", tenant: id, id });
 }
 
 /** Lets a suspended tenant in again. Sessions that are not over by then work again. */
 export async function resumeTenant(parts: Parts, by: TenantAuthority, id: TenantId): Promise<void> {
-  await setStatus(parts, by, id, "active");
-}
-
-async function setStatus(
-  parts: Parts,
-  by: TenantAuthority,
-  id: TenantId,
-  status: "active" | "suspended",
-): Promise<void> {
   requireAuthority(by);
-  if (id === PLATFORM_TENANT) throw new RingwallError("resource.conflict", { detail: { reason: "platform" } });
-  await requireTenant(parts, id);
-  await parts.database.forTenant(PLATFORM_TENANT, by, async (tx) => {
-    const [row] = await tx.run(SET_STATUS, [id, status]);
-    if (row === undefined) return;
-    tx.invalidate({ kind: "tenant", tenant: id, id });
-    const targets = [{ type: "tenant", id }];
-    const action = status === "suspended" ? "tenant.suspended" : "tenant.resumed";
-    await parts.recorder.record(tx, { action, outcome: "success", tenant: PLATFORM_TENANT, actor: by, targets });
-  });
+  await parts.register.resume(by, id);
   parts.cache.forget({ kind: "tenant", tenant: id, id });
 }

@@ -56,6 +56,8 @@ export interface ErasureParts {
 /** What is to be erased, and who wants it why. */
 export interface ErasureRequest {
   readonly actor: Actor;
+  /** Who wanted it, where that is not who carries it out: `user:...`, as an actor's name is written. */
+  readonly approver?: string;
   readonly tenant: TenantId;
   readonly reason: string;
   readonly what:
@@ -118,11 +120,11 @@ class LedgeredErasures implements Erasures {
     this.#trusted = [parts.signer.publicKey, ...(parts.trusted ?? [])];
   }
 
-  async erase({ actor, reason, tenant, what }: ErasureRequest): Promise<{ id: string; certificate: string }> {
+  async erase({ actor, approver, reason, tenant, what }: ErasureRequest): Promise<{ id: string; certificate: string }> {
     const { ledger, log, recorder, worker } = this.#parts;
     if (tenant === PLATFORM_TENANT && what.subject === "tenant") throw new RingwallError("access.denied");
     await refuseUnknown(worker, tenant, what);
-    const line = await this.#newOrder({ actor, reason, tenant, what });
+    const line = await this.#newOrder({ actor, approver: approver ?? actorName(actor), reason, tenant, what });
     await ledger.append(line);
     const order = this.#orderOf(line);
     if (order === undefined) throw new RingwallError("internal", { detail: { what: "an order that was just signed" } });
@@ -209,7 +211,7 @@ class LedgeredErasures implements Erasures {
     }
   }
 
-  async #newOrder({ actor, reason, tenant, what }: ErasureRequest): Promise<string> {
+  async #newOrder({ approver, reason, tenant, what }: ErasureRequest & { readonly approver: string }): Promise<string> {
     const { clock, signer, worker } = this.#parts;
     const [audit] = await worker.once(tenant, ERASER, AUDIT_VERSION);
     return signer.order({
@@ -219,7 +221,7 @@ class LedgeredErasures implements Erasures {
       place: what.subject === "row" ? what.place : "",
       name: what.subject === "row" ? what.row : what.subject === "person" ? what.user : "",
       reason,
-      approver: actorName(actor),
+      approver,
       ordered_at: isoTime(clock()),
       audit_version: audit?.version ?? 0,
     });

@@ -21,6 +21,7 @@ export {
   planMigration,
 } from "./generate/index.ts";
 export { ISOLATION_CHECKS, isolationFixes } from "./mend.ts";
+export { RINGWALL_SETTINGS } from "./own.ts";
 export { isGreen, prettyReport, sarifReport } from "./report/index.ts";
 export { type SqlAccess, SqlRefusal, type SqlSession } from "./session.ts";
 export { IsolationSettings } from "./settings.ts";

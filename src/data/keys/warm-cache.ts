@@ -1,5 +1,13 @@
 import { LRUCache } from "lru-cache";
-import { assert, type Bus, type Clock, type Invalidation, type TenantId } from "../../core/index.ts";
+import {
+  assert,
+  type Bus,
+  type Clock,
+  type Invalidation,
+  type TenantId,
+  type TenantKey,
+  tenantKey,
+} from "../../core/index.ts";
 
 /** Something kept in the process, and when it was read. */
 export interface Kept {
@@ -130,7 +138,7 @@ export class WarmCache<Value extends Kept> {
   }
 }
 
-/** Tenant first. A tenant's id cannot hold a slash, so no two pairs give the same text. */
-export function cacheKey(tenant: TenantId, id: string): string {
-  return `${tenant}/${id}`;
+/** Tenant first, and no two pairs give the same text. */
+export function cacheKey(tenant: TenantId, id: string): TenantKey {
+  return tenantKey(tenant, "kept", id);
 }

@@ -6,6 +6,9 @@
  * record. A rotation stages the next value, applies it where it is used, tests it and only then promotes it; whatever
  * step it dies at, the next one finishes it.
  *
+ * Values are in Ringwall's own store, or in another behind the port `SecretStore`, which `createSecretReader` reads with
+ * the same memory, records and refusals.
+ *
  * Guards against a stolen database or backup, against another tenant (the wall and the seal), against hostile names,
  * and against secrets in shared caches: values are kept in this process only. Does not guard against who can read this
  * process's memory: a value that was handed out is a JavaScript string, which cannot be wiped.
@@ -20,7 +23,10 @@
  * @module
  */
 export { SecretsConfig } from "./config.ts";
-export { isSecretName, SECRET_BYTES_MAX, secretName } from "./name.ts";
+export { isSecretName, SECRET_BYTES_MAX, secretBytes, secretName } from "./name.ts";
+export { databaseSecretStore, type OwnSecretStore, type SetOptions } from "./own-store.ts";
+export { createSecretReader, type SecretReader, type SecretReaderOptions } from "./reader.ts";
 export type { Rotator } from "./rotation.ts";
 export type { Scope } from "./scope.ts";
-export { createSecrets, type SecretSummary, type Secrets, type SecretsOptions, type SetOptions } from "./secrets.ts";
+export { createSecrets, type SecretSummary, type Secrets, type SecretsOptions } from "./secrets.ts";
+export { keyPath, type SecretKey, type SecretStore, type StoredSecret, type StoreWrite, secretKey } from "./store.ts";

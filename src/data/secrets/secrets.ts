@@ -1,21 +1,12 @@
-import {
-  type Actor,
-  actorTenant,
-  type Bus,
-  type Clock,
-  type Database,
-  isoTime,
-  PlainSecret,
-  type Recorder,
-  RingwallError,
-  type TenantId,
-} from "../../core/index.ts";
-import { cacheKey, type Keys, WarmCache } from "../keys/index.ts";
-import { secretContext, secretEvent } from "./marks.ts";
-import { secretBytes, secretName } from "./name.ts";
+import type { Bus, Clock, Database, PlainSecret, Recorder, TenantId } from "../../core/index.ts";
+import type { Keys } from "../keys/index.ts";
+import { secretName } from "./name.ts";
+import { databaseSecretStore, type OwnSecretStore, type SetOptions } from "./own-store.ts";
+import { createSecretReader, refuse, type SecretReader } from "./reader.ts";
 import { type Rotator, rotateSecret } from "./rotation.ts";
 import { mayRead, mayWrite, type Scope, scopeTenant } from "./scope.ts";
-import { ADD_VERSION, ENSURE, LIST, LOCK_POINTERS, POINT_CURRENT, READ_CURRENT } from "./statements.ts";
+import { LIST } from "./statements.ts";
+import { secretKey } from "./store.ts";
 
 /** What can be known of a secret without its value. */
 export interface SecretSummary {
@@ -30,26 +21,8 @@ export interface SecretSummary {
   readonly expiresMs: number | null;
 }
 
-/** What a write may ask for. */
-export interface SetOptions {
-  /** From then on reads are refused. */
-  readonly expiresMs?: number;
-  readonly expectedVersion?: number;
-  readonly abandonRotation?: boolean;
-}
-
 /** The secret store: read by name at run time, versioned, rotated in two phases. */
-export interface Secrets {
-  /**
-   * The value in use. From the process's memory when it was read within `cacheSeconds`, and then without a promise;
-   * audited in either case.
-   *
-   * @throws RingwallError `secrets.not_found` when there is none, and when the actor may not read it: the two look the
-   * same. `secrets.expired`, `database.unavailable`, `audit.unavailable`: never a fallback.
-   */
-  get(name: string, scope: Scope): PlainSecret | Promise<PlainSecret>;
-  /** The same, but asks the database: for a credential that was just refused. */
-  getFresh(name: string, scope: Scope): Promise<PlainSecret>;
+export interface Secrets extends Pick<SecretReader, "get" | "getFresh" | "close"> {
   /**
    * Writes a new version and makes it the one in use.
    * @returns Its number, counted from 1.
@@ -67,8 +40,6 @@ export interface Secrets {
    * @throws RingwallError `secrets.rotation_failed` when the target could not be changed; `secrets.rotation_running`.
    */
   rotate(name: string, rotator: Rotator, scope: Scope): Promise<number>;
-  /** Stops listening and forgets every value. */
-  close(): void;
 }
 
 /** What the secret store stands on. */
@@ -83,77 +54,44 @@ export interface SecretsOptions {
   readonly cacheSeconds?: number;
 }
 
-const CACHE_SECONDS = 300;
-// Most are short; at the limit of 64 KiB each this is 64 MiB.
-const SECRETS_MAX = 1_024;
-
-interface Held {
-  readonly loadedMs: number;
-  readonly value: PlainSecret;
-  readonly version: number;
-  readonly expiresMs: number | null;
-}
-
 /** Ringwall's own secret store: sealed by the key tree, in PostgreSQL behind the tenant wall. */
 export function createSecrets(options: SecretsOptions): Secrets {
-  return new SecretStore(options);
+  return new OwnSecrets(options);
 }
 
-class SecretStore implements Secrets {
+class OwnSecrets implements Secrets {
   readonly #options: SecretsOptions;
-  readonly #held: WarmCache<Held>;
+  readonly #store: OwnSecretStore;
+  readonly #reader: SecretReader;
 
   constructor(options: SecretsOptions) {
     this.#options = options;
-    const ageMsMax = (options.cacheSeconds ?? CACHE_SECONDS) * 1_000;
-    const { bus, clock } = options;
-    this.#held = new WarmCache({ bus, clock, kind: "secret", ageMsMax, entriesMax: SECRETS_MAX });
+    const { bus, cacheSeconds, clock, recorder } = options;
+    this.#store = databaseSecretStore(options);
+    const age = cacheSeconds === undefined ? {} : { cacheSeconds };
+    this.#reader = createSecretReader({ store: this.#store, recorder, bus, clock, ...age });
   }
 
   get(name: string, scope: Scope): PlainSecret | Promise<PlainSecret> {
-    const tenant = this.#admitReader(name, scope);
-    const held = this.#held.warm(cacheKey(tenant, name));
-    return held === undefined ? this.#read(tenant, name, scope.actor) : this.#handOut(tenant, name, scope.actor, held);
+    return this.#reader.get(name, scope);
   }
 
-  async getFresh(name: string, scope: Scope): Promise<PlainSecret> {
-    const tenant = this.#admitReader(name, scope);
-    this.#held.forget(cacheKey(tenant, name));
-    return await this.#read(tenant, name, scope.actor);
+  getFresh(name: string, scope: Scope): Promise<PlainSecret> {
+    return this.#reader.getFresh(name, scope);
   }
 
   async set(name: string, value: PlainSecret, scope: Scope & SetOptions): Promise<number> {
-    const { database, keys, recorder } = this.#options;
     const tenant = this.#admitWriter(name, scope);
-    const bytes = secretBytes(value);
-    // Loaded before the transaction, so that it does not wait for another connection while it holds the row.
-    await keys.current(tenant, "secrets");
-    const version = await database.forTenant(tenant, scope.actor, async (tx) => {
-      await tx.run(ENSURE, [name]);
-      const [pointers] = await tx.run(LOCK_POINTERS, [name]);
-      if (pointers === undefined) throw new RingwallError("internal", { detail: { what: "secret row vanished" } });
-      refuseConflict(pointers, scope);
-      const next = pointers.latest_version + 1;
-      const sealed = await keys.sealValue(tenant, "secrets", secretContext(name, next), bytes);
-      const expires = scope.expiresMs === undefined ? null : isoTime(scope.expiresMs);
-      await tx.run(ADD_VERSION, [name, next, sealed, expires]);
-      await tx.run(POINT_CURRENT, [name, next]);
-      tx.invalidate({ kind: "secret", tenant, id: name });
-      const facts = { version: next, abandonedRotation: pointers.pending_version !== null };
-      const action = pointers.current_version === null ? "secret.created" : "secret.changed";
-      await recorder.record(tx, secretEvent(action, "success", tenant, scope.actor, name, facts));
-      return next;
-    });
-    bytes.fill(0);
+    const version = await this.#store.put(secretKey(tenant, name), value, scope);
     // This node need not wait for its own message.
-    this.#held.forget(cacheKey(tenant, name));
+    this.#reader.forget(tenant, name);
     return version;
   }
 
   async list(scope: Parameters<Secrets["list"]>[0]): Promise<readonly SecretSummary[]> {
     const tenant = scopeTenant(scope);
     const { actor, after } = scope;
-    if (!mayWrite(actor, tenant) && !mayRead(actor, tenant)) throw this.#refuse(tenant, actor, "*");
+    if (!mayWrite(actor, tenant) && !mayRead(actor, tenant)) throw refuse(this.#options.recorder, tenant, actor, "*");
     if (after !== undefined) secretName(after);
     const rows = await this.#options.database.once(tenant, actor, LIST, [after ?? ""]);
     return rows.map((row) => ({
@@ -172,76 +110,18 @@ class SecretStore implements Secrets {
       return await rotateSecret(this.#options, { tenant, name, actor: scope.actor, rotator });
     } finally {
       // Whatever happened, the next read asks the database.
-      this.#held.forget(cacheKey(tenant, name));
+      this.#reader.forget(tenant, name);
     }
   }
 
   close(): void {
-    this.#held.close();
-  }
-
-  async #read(tenant: TenantId, name: string, actor: Actor): Promise<PlainSecret> {
-    const held = await this.#held.load(cacheKey(tenant, name), () => this.#fetch(tenant, name, actor));
-    return this.#handOut(tenant, name, actor, held);
-  }
-
-  async #fetch(tenant: TenantId, name: string, actor: Actor): Promise<Held> {
-    const { database, keys, recorder, clock } = this.#options;
-    const loadedMs = clock();
-    const [row] = await database.once(tenant, actor, READ_CURRENT, [name]);
-    if (row === undefined) {
-      recorder.note(secretEvent("secret.read", "failure", tenant, actor, name));
-      throw new RingwallError("secrets.not_found", { detail: { tenant, secret: name } });
-    }
-    const bytes = await keys.openValue(tenant, "secrets", secretContext(name, row.version), row.sealed);
-    const value = new PlainSecret(bytes.toString("utf8"));
-    bytes.fill(0);
-    return { loadedMs, value, version: row.version, expiresMs: row.expires_ms };
-  }
-
-  /** The one way out for a value, cached or not: expiry first, then audit, and only then the value. */
-  #handOut(tenant: TenantId, name: string, actor: Actor, held: Held): PlainSecret {
-    const { recorder, clock } = this.#options;
-    const expired = held.expiresMs !== null && clock() >= held.expiresMs;
-    const facts = { version: held.version };
-    recorder.note(secretEvent("secret.read", expired ? "failure" : "success", tenant, actor, name, facts));
-    if (expired)
-      throw new RingwallError("secrets.expired", { detail: { tenant, secret: name, version: held.version } });
-    return held.value;
-  }
-
-  #admitReader(name: string, scope: Scope): TenantId {
-    secretName(name);
-    const tenant = scopeTenant(scope);
-    if (!mayRead(scope.actor, tenant)) throw this.#refuse(tenant, scope.actor, name);
-    return tenant;
+    this.#reader.close();
   }
 
   #admitWriter(name: string, scope: Scope): TenantId {
     secretName(name);
     const tenant = scopeTenant(scope);
-    if (!mayWrite(scope.actor, tenant)) throw this.#refuse(tenant, scope.actor, name);
+    if (!mayWrite(scope.actor, tenant)) throw refuse(this.#options.recorder, tenant, scope.actor, name);
     return tenant;
-  }
-
-  /** Looks like a missing secret from outside; the audit of the actor's own tenant knows better. */
-  #refuse(tenant: TenantId, actor: Actor, name: string): RingwallError {
-    const own = actorTenant(actor) ?? tenant;
-    this.#options.recorder.note(secretEvent("access.denied", "denied", own, actor, name, { scope: tenant }));
-    return new RingwallError("secrets.not_found", { detail: { tenant, secret: name } });
-  }
-}
-
-function refuseConflict(
-  pointers: { readonly current_version: number | null; readonly pending_version: number | null },
-  { expectedVersion, abandonRotation = false }: SetOptions,
-): void {
-  if (pointers.pending_version !== null && !abandonRotation) {
-    throw new RingwallError("resource.conflict", {
-      message: "a rotation of this secret is unfinished: rotate it again",
-    });
-  }
-  if (expectedVersion !== undefined && expectedVersion !== (pointers.current_version ?? 0)) {
-    throw new RingwallError("resource.conflict", { message: "the secret was changed by somebody else meanwhile" });
   }
 }

@@ -83,3 +83,28 @@ export function contextSigner({ kid, key }: ContextKey): ContextSigner {
     },
   };
 }
+
+/** A signer whose key is replaced while others hold it. */
+export interface ReplaceableSigner extends ContextSigner {
+  /** Signs with `next` from now on. Notices that were sealed with the key before it can still be opened. */
+  replace(next: ContextSigner): void;
+}
+
+/** @param first - Signs until it is replaced. */
+export function replaceableSigner(first: ContextSigner): ReplaceableSigner {
+  let current = first;
+  let previous: ContextSigner | undefined;
+  return {
+    get kid() {
+      return current.kid;
+    },
+    sign: (tenant, pid, expiresMs) => current.sign(tenant, pid, expiresMs),
+    sealNotice: (text) => current.sealNotice(text),
+    openNotice: (sealed) => current.openNotice(sealed) ?? previous?.openNotice(sealed),
+    replace(next) {
+      if (next.kid === current.kid) return;
+      previous = current;
+      current = next;
+    },
+  };
+}

@@ -104,7 +104,13 @@ describe("the register", () => {
   test("knows a tenant once it was made, and records that", async () => {
     expect(await register.find(id("new-bank"))).toBeUndefined();
     await register.create(actor, { id: id("new-bank"), name: "New Bank" });
-    const made = { id: "new-bank", name: "New Bank", status: "active" };
+    const made = {
+      id: "new-bank",
+      name: "New Bank",
+      status: "active",
+      environment: "production",
+      account: undefined,
+    };
     expect(await register.requireActive(id("new-bank"))).toEqual(made);
     expect(events.at(-1)).toMatchObject({ action: "tenant.created", tenant: PLATFORM_TENANT });
     await expect(register.create(actor, { id: id("new-bank"), name: "Again" })).rejects.toMatchObject({
@@ -128,7 +134,13 @@ describe("the register", () => {
     for (const one of outcomes) {
       expect(one).toMatchObject({ status: "rejected", reason: { code: "tenant.unavailable" } });
     }
-    await expect(register.suspend(actor, id("bad-bank"))).rejects.toMatchObject({ code: "resource.not_found" });
+    await expect(register.suspend(actor, id("no-bank"))).rejects.toMatchObject({ code: "resource.not_found" });
+    const recorded = events.length;
+    await register.suspend(actor, id("bad-bank"));
+    expect(events).toHaveLength(recorded);
+    await register.resume(actor, id("bad-bank"));
+    expect(events.at(-1)).toMatchObject({ action: "tenant.resumed", tenant: PLATFORM_TENANT });
+    expect(await register.requireActive(id("bad-bank"))).toMatchObject({ status: "active" });
   });
 
   test("believes its memory for five seconds, and only while the bus is up", async () => {

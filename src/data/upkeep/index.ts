@@ -25,6 +25,7 @@ export {
 } from "./adopt.ts";
 export type { Adoption, AdoptionNote, AdoptionRequest, AdoptionStep } from "./adoption.ts";
 export { readTable, type TableFacts } from "./catalogue.ts";
+export { type ExportedTable, type ExportFacts, type ExportSink, exportTenant } from "./export.ts";
 export { MEASURED_ROWS_MAX, type MeasuredPart, measureTable, type TableLeakage } from "./measure.ts";
 export type { Owner } from "./owner.ts";
 export { type RegisteredTable, registerSealedTable, registerTags } from "./registered-table.ts";

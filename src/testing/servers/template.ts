@@ -53,6 +53,6 @@ export async function prepareTemplate(server: TestServer): Promise<void> {
   const owner = sqlAs("ringwall_migrate", server.template);
   await migrate(owner);
   const { kid, keyHex } = server.contextKey;
-  await installContextKey(owner, { kid, key: Buffer.from(keyHex, "hex") }, "constant");
+  await installContextKey(owner, { kid, key: Buffer.from(keyHex, "hex") });
   await owner.destroy();
 }

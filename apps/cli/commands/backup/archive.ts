@@ -1,5 +1,5 @@
-import { hash } from "node:crypto";
-import { closeSync, fsyncSync, openSync, readSync, renameSync, rmSync, writeSync } from "node:fs";
+import { createHash, hash } from "node:crypto";
+import { closeSync, fstatSync, fsyncSync, openSync, readSync, renameSync, rmSync, writeSync } from "node:fs";
 import { CommandFailed } from "../../command.ts";
 import { errorCode, PRIVATE_MODE } from "../../private-file.ts";
 
@@ -13,6 +13,9 @@ export interface Entry {
 const BLOCK = 512;
 /** One file of an archive is read into memory at once. */
 const ENTRY_BYTES_MAX = 64 * 1_048_576;
+/** What the eleven octal digits of a length hold. */
+const FILE_BYTES_MAX = 8 * 1_073_741_824 - 1;
+const PIECE_BYTES = 1_048_576;
 const NAME_PATTERN = /^[a-z0-9][A-Za-z0-9._/-]{0,98}$/;
 
 /** Writes a tar file (POSIX ustar) that only its owner can read, whole or not at all. */
@@ -22,9 +25,10 @@ export class ArchiveWriter {
   readonly #file: number;
   readonly #entries: Entry[] = [];
 
-  constructor(path: string) {
+  /** @param part - Where it is written until it is whole. */
+  constructor(path: string, part = `${path}.part`) {
     this.#path = path;
-    this.#part = `${path}.part`;
+    this.#part = part;
     rmSync(this.#part, { force: true });
     try {
       this.#file = openSync(this.#part, "wx", PRIVATE_MODE);
@@ -42,6 +46,29 @@ export class ArchiveWriter {
     writeAll(this.#file, content);
     writeAll(this.#file, Buffer.alloc((BLOCK - (content.length % BLOCK)) % BLOCK));
     this.#entries.push({ name, bytes: content.length, sha256: hash("sha256", content) });
+  }
+
+  /** A file of any length, read a piece at a time. */
+  addFile(name: string, path: string): void {
+    const source = openSync(path, "r");
+    try {
+      const { size } = fstatSync(source);
+      if (size > FILE_BYTES_MAX) throw new CommandFailed(`${path} is too long for one file of an archive`);
+      writeAll(this.#file, header(name, size));
+      const sum = createHash("sha256");
+      const piece = Buffer.alloc(Math.min(PIECE_BYTES, Math.max(1, size)));
+      for (let left = size; left > 0; ) {
+        const count = readSync(source, piece, 0, Math.min(piece.length, left), null);
+        if (count === 0) throw new CommandFailed(`${path} became shorter while it was read`);
+        writeAll(this.#file, piece.subarray(0, count));
+        sum.update(piece.subarray(0, count));
+        left -= count;
+      }
+      writeAll(this.#file, Buffer.alloc((BLOCK - (size % BLOCK)) % BLOCK));
+      this.#entries.push({ name, bytes: size, sha256: sum.digest("hex") });
+    } finally {
+      closeSync(source);
+    }
   }
 
   finish(): void {

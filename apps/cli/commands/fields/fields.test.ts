@@ -1,16 +1,14 @@
 import { join } from "node:path";
 import { sql } from "kysely";
 import { openSql } from "ringwall/adapters/postgres";
-import { newMasterText } from "ringwall/data/keys";
 import { wall } from "ringwall/migrations";
 import { type TestDatabase, testDatabase } from "ringwall/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { recorded, temporaryFolder } from "../../context.fixture.ts";
-import { type DataPaths, prepareDataDirectory } from "../../data-directory.ts";
-import { writePrivateFile } from "../../private-file.ts";
+import type { DataPaths } from "../../data-directory.ts";
 import { run } from "../../run.ts";
 import { commands } from "../index.ts";
-import { writeRuntime } from "../start/runtime.ts";
+import { installation } from "./installation.fixture.ts";
 
 let db: TestDatabase;
 let paths: DataPaths;
@@ -37,28 +35,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await db.close();
 });
-
-/** A data directory as a supervisor leaves it while it runs, over the test's own database, with its master key. */
-async function installation(database: TestDatabase): Promise<DataPaths> {
-  const made = prepareDataDirectory(join(temporaryFolder(), "data"), process.geteuid?.() ?? -1);
-  const { contextKey, name } = database;
-  const { host, port } = database.target("ringwall_app");
-  for (const role of ["ringwall_app", "ringwall_migrate"]) {
-    const password = (await database.target(role).credential()).open();
-    writePrivateFile(join(made.secrets, `${role}.password`), password);
-  }
-  writePrivateFile(made.contextKey, `${contextKey.kid}:${contextKey.key.toString("base64url")}`);
-  writePrivateFile(join(made.secrets, "master.key"), newMasterText());
-  writePrivateFile(made.config, '{"mode":"development"}');
-  writeRuntime(join(made.run, "runtime.json"), {
-    configFile: made.config,
-    dataDir: made.root,
-    adminSocket: made.adminSocket,
-    postgres: { host, port, database: name },
-    ports: { api: 7_400, bank: null, gateway: null },
-  });
-  return made;
-}
 
 async function fields(...words: string[]): Promise<{ code: number; out: string[]; err: string[] }> {
   const { context, out, err } = recorded({ cwd: temporaryFolder() }, { clock: db.clock });

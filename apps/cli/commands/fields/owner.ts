@@ -33,8 +33,9 @@ const TENANTS = statement<{ tenant_id: string }>(
 /** What a command about sealed tables works with: their owner, and a note in the platform's audit. */
 export interface LocalOwner {
   readonly owner: Owner;
-  /** Notes what was done to a table. */
-  readonly note: (action: AuditAction, table: string, facts: Readonly<Record<string, string | number>>) => void;
+  readonly ringwall: Ringwall;
+  /** Notes what was done to a table, or to a tenant, in the platform's audit. */
+  readonly note: (action: AuditAction, what: string, facts: Readonly<Record<string, string | number>>) => void;
 }
 
 /**
@@ -79,7 +80,7 @@ export async function withLocalOwner<T>(
       };
       const tenants = (): Promise<readonly TenantId[]> => listTenants(ringwall);
       const owner: Owner = { db, signer, clock, fields: ringwall.fields, tenants, wait, signal };
-      return await work({ owner, note: noting(ringwall) });
+      return await work({ owner, ringwall, note: noting(ringwall) });
     });
   } finally {
     await ringwall.close();
@@ -96,13 +97,13 @@ async function listTenants({ database }: Ringwall): Promise<readonly TenantId[]>
 }
 
 function noting({ recorder }: Ringwall): LocalOwner["note"] {
-  return (action, table, facts) =>
+  return (action, what, facts) =>
     recorder.note({
       action,
       outcome: "success",
       tenant: PLATFORM_TENANT,
       actor: KEEPER,
-      targets: [{ type: "table", id: table }],
+      targets: [{ type: action.startsWith("tenant.") ? "tenant" : "table", id: what }],
       facts,
     });
 }

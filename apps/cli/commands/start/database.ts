@@ -141,7 +141,7 @@ async function install({ paths, uid, say, applications }: Installation, at: Embe
   await asOwner(owner, async (db) => {
     const applied = await migrate(db, MIGRATIONS, modules);
     if (applied.length > 0) say(`PostgreSQL ... migrated (${applied.join(", ")})`);
-    await installContextKey(db, contextKey, "constant");
+    await installContextKey(db, contextKey);
   });
 }
 

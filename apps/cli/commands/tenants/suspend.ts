@@ -1,9 +1,9 @@
 import { segment } from "../../client.ts";
 import type { Command } from "../../command.ts";
-import { CONNECTION_OPTIONS, CommandFailed, EXIT, JSON_OPTION } from "../../command.ts";
+import { CONNECTION_OPTIONS, EXIT, JSON_OPTION } from "../../command.ts";
 import { confirmByName, DRY_RUN_OPTION } from "../../confirmation/confirm.ts";
 import { showRow } from "../answer.ts";
-import { readTenants } from "./list.ts";
+import { readTenant } from "./list.ts";
 
 export const suspendTenant: Command = {
   name: "tenants suspend",
@@ -18,9 +18,7 @@ export const suspendTenant: Command = {
   async run(input, context) {
     const [id = ""] = input.positionals;
     const client = context.connect(input);
-    const tenant = (await readTenants(client)).find((one) => one.id === id);
-    if (tenant === undefined) throw new CommandFailed(`there is no tenant ${id}`, { wayOut: "ringwall tenants list" });
-    const { name, status } = tenant;
+    const { name, status } = await readTenant(client, id);
     if (input.flag("dry-run")) {
       showRow(input, context, { id, name, status, dry_run: true }, `would suspend ${id}, "${name}" (${status} now)`);
       return EXIT.ok;

@@ -671,6 +671,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/tenant-settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Shows the tenant's settings and their version, or the defaults.
+         * @description Needs the permission `admin:settings`.
+         */
+        get: operations["get_tenant_settings"];
+        /**
+         * Replaces the tenant's settings, if nobody else has changed them since they were read.
+         * @description Needs the permission `admin:settings` and a second factor given within 900 seconds.
+         */
+        put: operations["put_tenant_settings"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/tenants": {
         parameters: {
             query?: never;
@@ -685,11 +709,35 @@ export interface paths {
         get: operations["get_tenants"];
         put?: never;
         /**
-         * Makes a tenant.
+         * Makes a tenant: for production, or as another environment of a production tenant.
          * @description Needs the permission `tenant:manage` and a second factor given within 900 seconds.
          */
         post: operations["post_tenants"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/tenants/{id}/deletion": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Plans the deletion of a tenant. It goes on as before until then, and the plan can be undone.
+         * @description Needs the permission `tenant:manage` and a second factor given within 300 seconds.
+         */
+        post: operations["post_tenants_id_deletion"];
+        /**
+         * Takes a planned deletion back, as long as it has not begun.
+         * @description Needs the permission `tenant:manage` and a second factor given within 300 seconds.
+         */
+        delete: operations["delete_tenants_id_deletion"];
         options?: never;
         head?: never;
         patch?: never;
@@ -709,6 +757,26 @@ export interface paths {
          * @description Needs the permission `tenant:manage` and a second factor given within 300 seconds.
          */
         post: operations["post_tenants_id_erasure"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/tenants/{id}/immediate-deletion": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Deletes a tenant without the days in which it could be undone.
+         * @description Needs the permission `tenant:manage` and a second factor given within 300 seconds.
+         */
+        post: operations["post_tenants_id_immediate_deletion"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1116,7 +1184,7 @@ export interface operations {
             query?: {
                 limit?: string;
                 before?: string;
-                action?: "tenant.created" | "tenant.suspended" | "tenant.resumed" | "user.bootstrapped" | "user.invited" | "user.invitation_withdrawn" | "user.joined" | "user.created" | "user.role_changed" | "user.disabled" | "user.enabled" | "user.password_reset" | "user.recovery_issued" | "factor.enrolled" | "factor.reset" | "session.created" | "session.stepped_up" | "session.listed" | "session.revoked" | "sign_in.failed" | "sign_in.locked" | "bootstrap.issued" | "access.denied" | "key.created" | "key.rotated" | "column.adopted" | "table.measured" | "table.tagged" | "key.rewrapped" | "key.overdue" | "tenant.erased" | "row.erased" | "person.erased" | "field.refused" | "secret.created" | "secret.changed" | "secret.read" | "secret.rotated" | "secret.rotation_failed" | "account.read" | "account.created" | "customer.created" | "customer.read" | "document.read" | "document.created" | "document.deleted" | "transfer.executed" | "transfer.refused" | "statement.read" | "requests.refused" | "request.forwarded" | "audit.read" | "audit.chain_read" | "audit.overflowed";
+                action?: "tenant.created" | "tenant.suspended" | "tenant.resumed" | "tenant.settings_changed" | "tenant.exported" | "tenant.deletion_planned" | "tenant.deletion_undone" | "tenant.deletion_begun" | "tenant.deleted" | "user.bootstrapped" | "user.invited" | "user.invitation_withdrawn" | "user.joined" | "user.created" | "user.role_changed" | "user.disabled" | "user.enabled" | "user.password_reset" | "user.recovery_issued" | "factor.enrolled" | "factor.reset" | "session.created" | "session.stepped_up" | "session.listed" | "session.revoked" | "sign_in.failed" | "sign_in.locked" | "bootstrap.issued" | "access.denied" | "key.created" | "key.rotated" | "column.adopted" | "table.measured" | "table.tagged" | "key.rewrapped" | "key.overdue" | "tenant.erased" | "row.erased" | "person.erased" | "field.refused" | "secret.created" | "secret.changed" | "secret.read" | "secret.rotated" | "secret.rotation_failed" | "account.read" | "account.created" | "customer.created" | "customer.read" | "document.read" | "document.created" | "document.deleted" | "transfer.executed" | "transfer.refused" | "statement.read" | "requests.refused" | "request.forwarded" | "audit.read" | "audit.chain_read" | "audit.overflowed";
                 tenant?: string;
             };
             header?: never;
@@ -3181,6 +3249,149 @@ export interface operations {
             503: components["responses"]["Problem"];
         };
     };
+    get_tenant_settings: {
+        parameters: {
+            query?: {
+                tenant?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        tenant: string;
+                        /** @description Of the settings; 0 while nothing was ever set. */
+                        version: number;
+                        settings: {
+                            session_absolute_seconds?: number;
+                            session_idle_seconds?: number;
+                            /**
+                             * @default administrators
+                             * @enum {string}
+                             */
+                            second_factor: "administrators" | "everybody";
+                            /** @default {} */
+                            application: {
+                                [key: string]: unknown;
+                            };
+                        };
+                    };
+                };
+            };
+            /** @description `request.invalid`, `request.malformed` */
+            400: components["responses"]["Problem"];
+            /** @description `identity.sign_in_required` */
+            401: components["responses"]["Problem"];
+            /** @description `access.denied` */
+            403: components["responses"]["Problem"];
+            /** @description `resource.not_found` */
+            404: components["responses"]["Problem"];
+            /** @description `request.uri_too_long` */
+            414: components["responses"]["Problem"];
+            /** @description `request.host_unknown` */
+            421: components["responses"]["Problem"];
+            /** @description `request.rate_limited` */
+            429: components["responses"]["Problem"];
+            /** @description `request.headers_too_large` */
+            431: components["responses"]["Problem"];
+            /** @description `internal` */
+            500: components["responses"]["Problem"];
+            /** @description `database.unavailable` */
+            503: components["responses"]["Problem"];
+        };
+    };
+    put_tenant_settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    tenant?: string;
+                    /** @description The version that was read; another one in between is a conflict. */
+                    version: number;
+                    settings: {
+                        session_absolute_seconds?: number;
+                        session_idle_seconds?: number;
+                        /**
+                         * @default administrators
+                         * @enum {string}
+                         */
+                        second_factor?: "administrators" | "everybody";
+                        /** @default {} */
+                        application?: {
+                            [key: string]: unknown;
+                        };
+                    };
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        tenant: string;
+                        /** @description Of the settings; 0 while nothing was ever set. */
+                        version: number;
+                        settings: {
+                            session_absolute_seconds?: number;
+                            session_idle_seconds?: number;
+                            /**
+                             * @default administrators
+                             * @enum {string}
+                             */
+                            second_factor: "administrators" | "everybody";
+                            /** @default {} */
+                            application: {
+                                [key: string]: unknown;
+                            };
+                        };
+                    };
+                };
+            };
+            /** @description `request.invalid`, `request.malformed` */
+            400: components["responses"]["Problem"];
+            /** @description `identity.sign_in_required` */
+            401: components["responses"]["Problem"];
+            /** @description `access.denied`, `access.step_up_required`, `request.cross_site`, `request.origin_refused` */
+            403: components["responses"]["Problem"];
+            /** @description `resource.not_found` */
+            404: components["responses"]["Problem"];
+            /** @description `resource.conflict` */
+            409: components["responses"]["Problem"];
+            /** @description `request.too_large` */
+            413: components["responses"]["Problem"];
+            /** @description `request.uri_too_long` */
+            414: components["responses"]["Problem"];
+            /** @description `request.media_type` */
+            415: components["responses"]["Problem"];
+            /** @description `request.host_unknown` */
+            421: components["responses"]["Problem"];
+            /** @description `request.rate_limited` */
+            429: components["responses"]["Problem"];
+            /** @description `request.headers_too_large` */
+            431: components["responses"]["Problem"];
+            /** @description `internal` */
+            500: components["responses"]["Problem"];
+            /** @description `database.unavailable` */
+            503: components["responses"]["Problem"];
+        };
+    };
     get_tenants: {
         parameters: {
             query?: {
@@ -3202,9 +3413,17 @@ export interface operations {
                         items: {
                             id: string;
                             name: string;
-                            status: string;
+                            /** @enum {string} */
+                            status: "active" | "suspended" | "deleting" | "deleted";
+                            /** @enum {string} */
+                            environment: "development" | "staging" | "production";
+                            /** @description The production tenant that this environment was made for. */
+                            account: string | null;
                             /** Format: date-time */
                             created_at: string;
+                            /** @description When its deletion begins; null when none is planned. */
+                            deletion_at: string | null;
+                            deleted_at: string | null;
                         }[];
                     };
                 };
@@ -3241,6 +3460,9 @@ export interface operations {
                 "application/json": {
                     id: string;
                     name: string;
+                    /** @enum {string} */
+                    environment?: "development" | "staging" | "production";
+                    account?: string;
                 };
             };
         };
@@ -3261,7 +3483,7 @@ export interface operations {
             400: components["responses"]["Problem"];
             /** @description `identity.sign_in_required` */
             401: components["responses"]["Problem"];
-            /** @description `access.denied`, `access.step_up_required`, `request.cross_site`, `request.origin_refused` */
+            /** @description `access.denied`, `access.step_up_required`, `request.cross_site`, `request.origin_refused`, `tenant.unavailable` */
             403: components["responses"]["Problem"];
             /** @description `resource.conflict` */
             409: components["responses"]["Problem"];
@@ -3271,6 +3493,109 @@ export interface operations {
             414: components["responses"]["Problem"];
             /** @description `request.media_type` */
             415: components["responses"]["Problem"];
+            /** @description `request.host_unknown` */
+            421: components["responses"]["Problem"];
+            /** @description `request.rate_limited` */
+            429: components["responses"]["Problem"];
+            /** @description `request.headers_too_large` */
+            431: components["responses"]["Problem"];
+            /** @description `internal` */
+            500: components["responses"]["Problem"];
+            /** @description `database.unavailable` */
+            503: components["responses"]["Problem"];
+        };
+    };
+    post_tenants_id_deletion: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description The tenant's name, typed by the person. */
+                    confirm: string;
+                    /** @description Why; stands in the certificate. */
+                    reason: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        id: string;
+                        /** Format: date-time */
+                        deletion_at: string;
+                    };
+                };
+            };
+            /** @description `request.invalid`, `request.malformed` */
+            400: components["responses"]["Problem"];
+            /** @description `identity.sign_in_required` */
+            401: components["responses"]["Problem"];
+            /** @description `access.denied`, `access.step_up_required`, `request.cross_site`, `request.origin_refused` */
+            403: components["responses"]["Problem"];
+            /** @description `resource.not_found` */
+            404: components["responses"]["Problem"];
+            /** @description `resource.conflict` */
+            409: components["responses"]["Problem"];
+            /** @description `request.too_large` */
+            413: components["responses"]["Problem"];
+            /** @description `request.uri_too_long` */
+            414: components["responses"]["Problem"];
+            /** @description `request.media_type` */
+            415: components["responses"]["Problem"];
+            /** @description `request.host_unknown` */
+            421: components["responses"]["Problem"];
+            /** @description `request.rate_limited` */
+            429: components["responses"]["Problem"];
+            /** @description `request.headers_too_large` */
+            431: components["responses"]["Problem"];
+            /** @description `internal` */
+            500: components["responses"]["Problem"];
+            /** @description `database.unavailable` */
+            503: components["responses"]["Problem"];
+        };
+    };
+    delete_tenants_id_deletion: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `request.invalid`, `request.malformed` */
+            400: components["responses"]["Problem"];
+            /** @description `identity.sign_in_required` */
+            401: components["responses"]["Problem"];
+            /** @description `access.denied`, `access.step_up_required`, `request.cross_site`, `request.origin_refused` */
+            403: components["responses"]["Problem"];
+            /** @description `resource.not_found` */
+            404: components["responses"]["Problem"];
+            /** @description `resource.conflict` */
+            409: components["responses"]["Problem"];
+            /** @description `request.uri_too_long` */
+            414: components["responses"]["Problem"];
             /** @description `request.host_unknown` */
             421: components["responses"]["Problem"];
             /** @description `request.rate_limited` */
@@ -3314,6 +3639,67 @@ export interface operations {
                         id: string;
                         /** @description The signed certificate, one line of JSON. */
                         certificate: string;
+                    };
+                };
+            };
+            /** @description `request.invalid`, `request.malformed` */
+            400: components["responses"]["Problem"];
+            /** @description `identity.sign_in_required` */
+            401: components["responses"]["Problem"];
+            /** @description `access.denied`, `access.step_up_required`, `request.cross_site`, `request.origin_refused` */
+            403: components["responses"]["Problem"];
+            /** @description `resource.not_found` */
+            404: components["responses"]["Problem"];
+            /** @description `resource.conflict` */
+            409: components["responses"]["Problem"];
+            /** @description `request.too_large` */
+            413: components["responses"]["Problem"];
+            /** @description `request.uri_too_long` */
+            414: components["responses"]["Problem"];
+            /** @description `request.media_type` */
+            415: components["responses"]["Problem"];
+            /** @description `request.host_unknown` */
+            421: components["responses"]["Problem"];
+            /** @description `request.rate_limited` */
+            429: components["responses"]["Problem"];
+            /** @description `request.headers_too_large` */
+            431: components["responses"]["Problem"];
+            /** @description `internal` */
+            500: components["responses"]["Problem"];
+            /** @description `database.unavailable` */
+            503: components["responses"]["Problem"];
+        };
+    };
+    post_tenants_id_immediate_deletion: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description The tenant's name, typed by the person. */
+                    confirm: string;
+                    /** @description Why; stands in the certificate. */
+                    reason: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        id: string;
+                        /** Format: date-time */
+                        deletion_at: string;
                     };
                 };
             };
@@ -3431,6 +3817,8 @@ export interface operations {
             404: components["responses"]["Problem"];
             /** @description `resource.conflict` */
             409: components["responses"]["Problem"];
+            /** @description `keys.erased` */
+            410: components["responses"]["Problem"];
             /** @description `request.uri_too_long` */
             414: components["responses"]["Problem"];
             /** @description `request.host_unknown` */

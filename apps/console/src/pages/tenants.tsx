@@ -45,10 +45,8 @@ export function TenantsPage(): ReactNode {
             columns={[
               { name: "Tenant", kind: "main", cell: ({ id }) => <code>{id}</code> },
               { name: "Name", cell: ({ name }) => name },
-              {
-                name: "Status",
-                cell: ({ status }) => <Badge tone={status === "active" ? "ok" : "warn"}>{status}</Badge>,
-              },
+              { name: "Environment", cell: (tenant) => <Environment tenant={tenant} /> },
+              { name: "Status", cell: (tenant) => <Status tenant={tenant} /> },
               { name: "Created", cell: ({ created_at }) => <When at={created_at} /> },
               { name: "Acts", kind: "acts", cell: (tenant) => <TenantActs tenant={tenant} onOpen={setOpen} /> },
             ]}
@@ -61,11 +59,44 @@ export function TenantsPage(): ReactNode {
   );
 }
 
+function Environment({ tenant: { account, environment } }: { readonly tenant: Tenant }): ReactNode {
+  return account === null ? (
+    environment
+  ) : (
+    <>
+      {environment} of <code>{account}</code>
+    </>
+  );
+}
+
+function Status({ tenant }: { readonly tenant: Tenant }): ReactNode {
+  const { deletion_at: planned, status } = tenant;
+  return (
+    <>
+      <Badge tone={status === "active" ? "ok" : "warn"}>{status}</Badge>
+      {planned === null || status === "deleting" ? null : (
+        <>
+          {" "}
+          <Badge tone="warn">
+            deleted <When at={planned} />
+          </Badge>
+        </>
+      )}
+    </>
+  );
+}
+
 function TenantActs({ onOpen, tenant }: { readonly tenant: Tenant; readonly onOpen: (open: Open) => void }): ReactNode {
   const act = useAct();
   const queries = useQueryClient();
   // The operators' own tenant is never suspended, and gets its people by invitation.
   if (tenant.id === PLATFORM) return null;
+  // An end that has begun is not undone.
+  if (tenant.status === "deleting" || tenant.status === "deleted") return null;
+  const undo = async (): Promise<void> => {
+    await answer(api.DELETE("/v1/tenants/{id}/deletion", { params: { path: { id: tenant.id } } }));
+    await queries.invalidateQueries({ queryKey: ["tenants"] });
+  };
   const resume = async (): Promise<void> => {
     await answer(api.POST("/v1/tenants/{id}/resume", { params: { path: { id: tenant.id } } }));
     await queries.invalidateQueries({ queryKey: ["tenants"] });
@@ -86,6 +117,16 @@ function TenantActs({ onOpen, tenant }: { readonly tenant: Tenant; readonly onOp
       ) : (
         <Button kind="quiet" aria-label={`Suspend ${tenant.id}`} onClick={() => onOpen({ what: "suspend", tenant })}>
           Suspend
+        </Button>
+      )}
+      {tenant.deletion_at === null ? null : (
+        <Button
+          kind="quiet"
+          busy={act.busy}
+          aria-label={`Undo the deletion of ${tenant.id}`}
+          onClick={() => void act.run(undo)}
+        >
+          Undo deletion
         </Button>
       )}
       {act.problem === undefined ? null : <ProblemNotice problem={act.problem} />}

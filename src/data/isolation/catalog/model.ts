@@ -1,9 +1,8 @@
 import type { Meanings } from "./operators.ts";
 import type { Access, Grant, Role } from "./principals.ts";
-import type { Server } from "./server-model.ts";
+import type { Oid, Server } from "./server-model.ts";
 
-/** PostgreSQL's number for an object; unique among objects of one kind in one database. */
-export type Oid = number;
+export type { Oid } from "./server-model.ts";
 
 export type RelationKind = "table" | "partitioned table" | "view" | "materialized view" | "foreign table" | "sequence";
 

@@ -40,7 +40,6 @@ const OF_EXTENSION = (catalog: string, oid: string): string =>
   `exists (select from pg_catalog.pg_depend d where d.classid = 'pg_catalog.${catalog}'::pg_catalog.regclass
      and d.objid = ${oid} and d.deptype = 'e')`;
 
-// tidy-allow(sql): put together from constants of this file.
 const OPERATORS = `
   select n.nspname::pg_catalog.text as schema, o.oprname::pg_catalog.text as name,
     coalesce(${TYPE("l")}, '') as left, coalesce(${TYPE("r")}, '') as right,
@@ -51,7 +50,6 @@ const OPERATORS = `
   where n.nspname !~ '^pg_' and n.nspname <> 'information_schema' order by n.nspname, o.oprname, o.oid`;
 
 /** Casts of PostgreSQL's own have numbers below those that a database gives out. */
-// tidy-allow(sql): put together from constants of this file.
 const CASTS = `
   select ${TYPE("l")} as from, ${TYPE("r")} as to, c.castcontext::pg_catalog.text as context,
     ${OF_EXTENSION("pg_cast", "c.oid")} as extension

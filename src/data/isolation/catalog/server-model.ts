@@ -1,5 +1,7 @@
-import type { Oid } from "./model.ts";
 import type { Grant } from "./principals.ts";
+
+/** PostgreSQL's number for an object; unique among objects of one kind in one database. */
+export type Oid = number;
 
 /** What belongs to the whole server or to the database, rather than to a schema. */
 export interface Server {

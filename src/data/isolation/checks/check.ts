@@ -4,7 +4,7 @@ import type { CheckContext } from "./context.ts";
 /** Reads what was read of the catalog and says what is wrong. Pure: no statement is sent. */
 export interface StaticCheck {
   readonly info: CheckInfo & { readonly kind: "static" };
-  run(context: CheckContext): readonly Finding[];
+  readonly run: (context: CheckContext) => readonly Finding[];
 }
 
 /** What a finding needs beside what its check says of itself. `level` may be lower where it is less bad. */

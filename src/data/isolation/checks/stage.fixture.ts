@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { inspectionAccess } from "../../../adapters/postgres/index.ts";
-import { randomBytes } from "../../../core/index.ts";
+import { assert, randomBytes } from "../../../core/index.ts";
 import { testDatabase } from "../../../testing/index.ts";
 import type { TestServer } from "../../../testing/servers/index.ts";
 import { type Catalog, readCatalogWithin } from "../catalog/index.ts";
@@ -56,7 +56,7 @@ export function checkCases(checks: readonly StaticCheck[], cases: readonly Case[
     "$name",
     async (one) => {
       const check = checks.find(({ info }) => info.id === one.check);
-      if (check === undefined) throw new Error(`there is no check ${one.check}`);
+      assert(check !== undefined, "a case names a check that there is");
       const found = await findingsOf(check, one, "plant", server?.());
       expect(found.map(({ message }) => message)).toHaveLength(one.findings ?? 1);
       expect(found.every(({ check: id }) => id === one.check)).toBe(true);
@@ -67,11 +67,12 @@ export function checkCases(checks: readonly StaticCheck[], cases: readonly Case[
 
 async function findingsOf(check: StaticCheck, one: Case, side: "plant" | "silent", server: TestServer | undefined) {
   const suffix = randomBytes(6).toString("hex");
-  const stage = await (server === undefined ? shared() : testDatabase({ server }));
+  const stage = await shared(server);
   const session = await inspectionAccess(stage.target("postgres"), { writes: true }).connect();
   const names: Record<string, string> = { app: `app_${suffix}`, owner: `owner_${suffix}`, db: stage.name };
+  const named = (text: string) => text.replaceAll(/\$(app|owner|db)/g, (_all, name: string) => names[name] ?? "");
   const run = async (sql: string) => {
-    const text = sql.replaceAll(/\$(app|owner|db)/g, (_all, name: string) => names[name] ?? "");
+    const text = named(sql);
     for (const statement of text.split(/;\s*\n/)) if (statement.trim() !== "") await session.query(statement);
   };
   try {
@@ -85,7 +86,7 @@ async function findingsOf(check: StaticCheck, one: Case, side: "plant" | "silent
       appRoles: [names["app"]],
       ownerRoles: [names["owner"]],
       context: { kind: "setting", name: "shop.tenant" },
-      ...one.settings,
+      ...(JSON.parse(named(JSON.stringify(one.settings ?? {}))) as Case["settings"]),
     });
     const { findings, skipped } = runStaticChecks(checkContext(catalog, settings), [check]);
     expect(skipped).toEqual([]);
@@ -99,13 +100,12 @@ async function findingsOf(check: StaticCheck, one: Case, side: "plant" | "silent
   } finally {
     await session.query("rollback");
     await session.close();
-    if (server !== undefined) await stage.close();
   }
 }
 
 let kept: ReturnType<typeof testDatabase> | undefined;
-function shared(): ReturnType<typeof testDatabase> {
-  kept ??= testDatabase();
+function shared(server: TestServer | undefined): ReturnType<typeof testDatabase> {
+  kept ??= testDatabase(server === undefined ? {} : { server });
   return kept;
 }
 

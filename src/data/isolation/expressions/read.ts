@@ -34,7 +34,7 @@ export function policyScope(surroundings: Surroundings, table: string): Scope {
 
 /**
  * Under what condition a SELECT shows rows of `table`, as in a view or in the body of a function: once for each place
- * where it reads it. A read in a subquery, or in a statement that is put together from others, is not followed and
+ * where it reads it. A read in a subquery of one that reads rows, or in a statement that is put together from others, is not followed and
  * holds always.
  */
 export function readings(
@@ -68,12 +68,37 @@ export function readings(
   });
 }
 
-/** The SELECTs that a set operation is made of. */
+/** The SELECTs that a set operation is made of, and those inside of an expression that reads nothing else. */
 function halves(select: SelectStmt): readonly SelectStmt[] | undefined {
+  if (isExpression(select)) {
+    const inside = subselects(select).map(halves);
+    return inside.some((each) => each === undefined) ? undefined : inside.flatMap((each) => each ?? []);
+  }
   if (select.op === undefined || select.op === "SETOP_NONE") return [select];
   if (select.withClause !== undefined || select.larg === undefined || select.rarg === undefined) return undefined;
   const [left, right] = [halves(select.larg), halves(select.rarg)];
   return left === undefined || right === undefined ? undefined : [...left, ...right];
+}
+
+/** A SELECT that reads nothing itself: `select exists (...)`. What its subqueries read is then all that it shows. */
+function isExpression(select: SelectStmt): boolean {
+  const { op, targetList } = select;
+  const plain = Object.keys(select).every((key) => key === "targetList" || key === "limitOption" || key === "op");
+  return plain && targetList !== undefined && (op === undefined || op === "SETOP_NONE");
+}
+
+/** The outermost subqueries of an expression. */
+function subselects(select: SelectStmt): readonly SelectStmt[] {
+  const waiting: unknown[] = [select.targetList];
+  const found: SelectStmt[] = [];
+  for (let value = waiting.pop(); value !== undefined; value = waiting.pop()) {
+    if (typeof value !== "object" || value === null) continue;
+    for (const [key, child] of Object.entries(value)) {
+      if (key === "SelectStmt") found.push(child as SelectStmt);
+      else waiting.push(child);
+    }
+  }
+  return found;
 }
 
 function mentionsOf(tree: unknown, table: string): number {

@@ -40,9 +40,9 @@ export interface Analysis {
   passages(table: Table): readonly Passage[];
   /** Whether `role` gets only the context's rows of `table` out of a command. */
   decide(role: string, table: Table, command: Command, clause: Clause): Decision;
-  /** What one policy's expression implies by itself. */
+  /** What one policy's expression implies by itself, for every app role. */
   alone(policy: Policy, clause: Clause): Decision;
-  /** Whether one policy's expression is true for every row that is not the context's. */
+  /** Whether one policy's expression is true, for some app role, for every row that is not the context's. */
   isAlwaysTrue(policy: Policy, clause: Clause): boolean;
   /** What a condition on rows of `table` implies; `calledUnknown` as the reading of it noted. */
   judge(table: Table, condition: Condition): Decision;
@@ -70,6 +70,13 @@ const CLAUSES: readonly (readonly [Command, Clause])[] = [
 
 const NO_RIGHTS: Decision = { answer: "implies", reason: "row-level security lets no row through" };
 
+/** What is asked of one policy. */
+interface Asked {
+  readonly what: string;
+  readonly role: string;
+  readonly of: (condition: Condition) => Condition;
+}
+
 class PolicyAnalysis implements Analysis {
   readonly names: Names;
   readonly actors: Analysis["actors"];
@@ -78,6 +85,7 @@ class PolicyAnalysis implements Analysis {
   readonly #decided = new Map<string, Decision>();
   readonly #passages = new Map<string, readonly Passage[]>();
   readonly #open = new Set<string>();
+  readonly #roles: readonly string[];
 
   constructor(context: CheckContext) {
     this.#context = context;
@@ -87,6 +95,7 @@ class PolicyAnalysis implements Analysis {
     this.actors = context.settings.appRoles.flatMap((login) =>
       [...access.reach(login).values()].filter(({ way }) => way !== "inherit").map(({ role }) => ({ login, role })),
     );
+    this.#roles = [...new Set(this.actors.map(({ role }) => role))];
   }
 
   policiesOf({ relation }: Table): readonly Policy[] {
@@ -136,7 +145,10 @@ class PolicyAnalysis implements Analysis {
   }
 
   alone(policy: Policy, clause: Clause): Decision {
-    return this.#ofPolicy(policy, clause, "alone", (condition) => condition);
+    // What its subqueries read may be walled for one role and not for the next: the worst answer counts.
+    const answers = this.#roles.map((role) => this.#ofPolicy(policy, clause, { what: "alone", role, of: (it) => it }));
+    const open = answers.find(({ answer }) => answer === "does not imply");
+    return open ?? answers.find(({ answer }) => answer === "unknown") ?? answers[0] ?? NO_RIGHTS;
   }
 
   isAlwaysTrue(policy: Policy, clause: Clause): boolean {
@@ -145,16 +157,16 @@ class PolicyAnalysis implements Analysis {
       condition: { kind: "is", condition, value: true },
     });
     // That it is never anything but true for others' rows has the form of a wall.
-    return this.#ofPolicy(policy, clause, "fails", fails).answer === "implies";
+    return this.#roles.some(
+      (role) => this.#ofPolicy(policy, clause, { what: "fails", role, of: fails }).answer === "implies",
+    );
   }
 
-  #ofPolicy(policy: Policy, clause: Clause, what: string, of: (condition: Condition) => Condition): Decision {
+  #ofPolicy(policy: Policy, clause: Clause, { what, role, of }: Asked): Decision {
     const table = this.#context.table(policy.table);
     const text = clause === "USING" ? policy.using : (policy.check ?? policy.using);
     if (table === undefined) return { answer: "unknown", notUnderstood: "a table that is not there" };
-    const [actor] = this.actors;
-    return this.#once(`${what} ${table.name} ${policy.name} ${clause}`, table, () => {
-      const role = actor?.role ?? "";
+    return this.#once(`${what} ${role} ${table.name} ${policy.name} ${clause}`, table, () => {
       const scope = policyScope(
         this.names.surroundings((other) => this.#isWalled(role, other)),
         table.name,

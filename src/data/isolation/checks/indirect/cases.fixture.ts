@@ -1,4 +1,5 @@
 import type { Case } from "../stage.fixture.ts";
+import { INDIRECT_REACH_CASES } from "./reach.fixture.ts";
 
 const MINE = "tenant_id = (select nullif(current_setting('shop.tenant', true), ''))";
 const GRANT =
@@ -62,6 +63,7 @@ export const INDIRECT_CASES: readonly Case[] = [
     plant: fn(`language plpgsql security definer ${SAFE}`, "begin update shop.customer set email = ''; end", "void"),
     silent: fn(`language plpgsql security definer ${SAFE}`, "begin perform 1; end", "void"),
   },
+  ...INDIRECT_REACH_CASES,
   {
     check: "definer-trigger",
     plant: `create table shop.log (tenant_id text, email text);\ncreate function shop.t() returns trigger language plpgsql security definer ${SAFE} as $body$ begin insert into shop.log values (new.tenant_id, new.email); return new; end $body$;\ncreate trigger t after insert on shop.customer for each row execute function shop.t();\n`,

@@ -1,14 +1,16 @@
 import { analysisOf } from "../analysis/index.ts";
 import { type Found, type StaticCheck, staticCheck } from "../check.ts";
-import { type CheckContext, tableName } from "../context.ts";
-import { judgedTables } from "../policies/index.ts";
+import { type CheckContext, schemaFilter, type Table, tableName } from "../context.ts";
+import { isStored, judgedTables } from "../policies/index.ts";
 
 function rules(context: CheckContext): readonly Found[] {
-  const judged = new Map(judgedTables(context).map((table) => [table.relation.oid, table]));
   return context.catalog.rules.flatMap((rule): readonly Found[] => {
     const table = context.table(rule.table);
-    if (table === undefined || !context.tables.includes(table)) return [];
-    const names = judged.has(rule.table) ? [table.name] : [];
+    if (table === undefined) return [];
+    const names = [...new Set([table, ...table.relation.reads.flatMap((oid) => storedBelow(context, oid, new Set()))])]
+      .filter((each) => isStored(context, each))
+      .map(({ name }) => name);
+    if (names.length === 0 && !schemaFilter(context.settings)(table.relation.schema)) return [];
     return [
       {
         object: { kind: "rule", schema: table.relation.schema, name: rule.name, table: table.relation.name },
@@ -18,6 +20,15 @@ function rules(context: CheckContext): readonly Found[] {
       },
     ];
   });
+}
+
+/** What stands under a relation that a rule names: itself, or what its views read. */
+function storedBelow(context: CheckContext, oid: number, seen: Set<number>): readonly Table[] {
+  const table = context.table(oid);
+  if (table === undefined || seen.has(oid)) return [];
+  seen.add(oid);
+  if (!table.relation.kind.endsWith("view")) return [table];
+  return table.relation.reads.flatMap((read) => storedBelow(context, read, seen));
 }
 
 const PLAIN = new Set(["=", "<>", "<", "<=", ">", ">=", "~~", "@>", "<@", "&&"]);

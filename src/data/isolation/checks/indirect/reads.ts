@@ -1,10 +1,11 @@
-import type { Node, SelectStmt } from "libpg-query";
+import type { Node } from "libpg-query";
 import type { Routine } from "../../catalog/index.ts";
-import { findAll, parseStatements, readings } from "../../expressions/index.ts";
-import { analysisOf, bodyFacts, parametersOf } from "../analysis/index.ts";
+import { parseStatements, readings } from "../../expressions/index.ts";
+import { analysisOf, parametersOf } from "../analysis/index.ts";
 import type { CheckContext, Table } from "../context.ts";
-import { judgedTables } from "../policies/index.ts";
-import { entersSchema } from "../rights.ts";
+import { isStored } from "../policies/index.ts";
+import { entersSchema, relationRights } from "../rights.ts";
+import { selectsOf, unfollowed } from "./statements.ts";
 
 /** A table whose rows something shows or changes with another role's rights, and how. */
 export interface Opened {
@@ -16,15 +17,22 @@ export interface Opened {
   readonly through?: readonly Table[];
 }
 
-/** The tables of tenants that a view shows, past their walls, to whom it is shown. */
+/** The tables of tenants that a view shows, past their walls, to `reader`. */
 export function openedByView(context: CheckContext, view: Table, reader: string): readonly Opened[] {
-  return throughView(context, view, { reader, seen: new Set(), through: [] });
+  return throughView(context, view, { reader, seen: new Set(), through: [], elevated: false });
+}
+
+/** The same for a view, materialized or not, that is read by a function with the rights of `reader`. */
+export function openedInside(context: CheckContext, view: Table, reader: string): readonly Opened[] {
+  return throughView(context, view, { reader, seen: new Set(), through: [], elevated: true });
 }
 
 interface Course {
   readonly reader: string;
   readonly seen: Set<number>;
   readonly through: readonly Table[];
+  /** The reader is no app role: that its policies are judged elsewhere does not count. */
+  readonly elevated: boolean;
 }
 
 function throughView(context: CheckContext, view: Table, course: Course): readonly Opened[] {
@@ -38,29 +46,26 @@ function throughView(context: CheckContext, view: Table, course: Course): readon
   return relation.reads.flatMap((oid): readonly Opened[] => {
     const read = context.table(oid);
     if (read === undefined || read.global !== undefined) return [];
-    if (read.relation.kind === "view") return throughView(context, read, { reader: role, seen, through });
-    if (!judgedTables(context).includes(read)) return [];
+    if (read.relation.kind.endsWith("view")) return throughView(context, read, { ...course, reader: role, through });
+    if (!isStored(context, read)) return [];
     // With the reader's own rights it is the table's own policies that decide, and those are judged there.
-    if (through.length === 0) return [];
-    const analysis = analysisOf(context);
-    if (analysis.decide(role, read, "SELECT", "USING").answer === "implies") return [];
-    return judgeText(context, read, relation.definition ?? "", []).map((opened) => ({ ...opened, through }));
+    if (through.length === 0 && !course.elevated) return [];
+    // What was copied is everybody's, whatever a policy says to who reads the copy.
+    const isCopy = relation.kind === "materialized view";
+    if (!isCopy && analysisOf(context).decide(role, read, "SELECT", "USING").answer === "implies") return [];
+    return judgeText(context, read, relation.definition ?? "").map((opened) => ({ ...opened, through }));
   });
 }
 
 /** What the statements of a text show of a table, whoever runs them. */
-function judgeText(
-  context: CheckContext,
-  table: Table,
-  text: string,
-  parameters: readonly string[],
-): readonly Opened[] {
+function judgeText(context: CheckContext, table: Table, text: string): readonly Opened[] {
   const parsed = parseStatements(text);
   if ("refused" in parsed) return [{ table, how: parsed.refused, unknown: true }];
-  return judgeStatements(context, table, parsed.tree, parameters);
+  return judgeStatements(context, table, parsed.tree, []);
 }
 
-function judgeStatements(
+/** What statements show or change of a table that is not walled for who runs them; at most one, the worst. */
+export function judgeStatements(
   context: CheckContext,
   table: Table,
   statements: readonly Node[],
@@ -70,9 +75,7 @@ function judgeStatements(
   const surroundings = analysis.names.surroundings(() => false);
   const opened = statements.flatMap((statement): readonly Opened[] => {
     const selects = selectsOf(statement);
-    if (selects === undefined) {
-      return mentions(statement, table) ? [{ table, how: "writes or reads rows", unknown: false }] : [];
-    }
+    if (unfollowed(statement, selects, table)) return [{ table, how: "writes or reads rows", unknown: false }];
     return selects
       .flatMap((select) => readings(select, table.name, surroundings, parameters))
       .flatMap((condition): readonly Opened[] => {
@@ -86,63 +89,55 @@ function judgeStatements(
   return open === undefined ? [] : [open];
 }
 
-/** A statement as the SELECT of the rows that it touches; `undefined` for what has no such form. */
-function selectsOf(statement: Node): readonly SelectStmt[] | undefined {
-  if ("SelectStmt" in statement) return [statement.SelectStmt];
-  if ("DeleteStmt" in statement) {
-    const { relation, usingClause, whereClause, withClause } = statement.DeleteStmt;
-    if (relation === undefined || withClause !== undefined) return undefined;
-    return [touching([{ RangeVar: relation }, ...(usingClause ?? [])], whereClause)];
-  }
-  // An UPDATE and an INSERT also write, and what they write is not followed.
-  return undefined;
-}
+const COMMANDS = [
+  ["SELECT", "USING"],
+  ["INSERT", "WITH CHECK"],
+  ["UPDATE", "USING"],
+  ["UPDATE", "WITH CHECK"],
+  ["DELETE", "USING"],
+] as const;
 
-function touching(fromClause: Node[], whereClause: Node | undefined): SelectStmt {
-  return { fromClause, ...(whereClause === undefined ? {} : { whereClause }) };
-}
-
-function mentions(tree: unknown, { relation }: Table): boolean {
-  return namedTables(tree).some(
-    ({ schema, name }) => name === relation.name && (schema === undefined || schema === relation.schema),
-  );
-}
-
-function namedTables(tree: unknown): readonly { readonly schema: string | undefined; readonly name: string }[] {
-  // What a statement writes to stands under `relation` without the name of its kind.
-  const found = [...findAll(tree, "RangeVar"), ...findAll(tree, "relation")];
-  return found.flatMap((each) => {
-    const { schemaname, relname } = each as { schemaname?: string; relname?: string };
-    return relname === undefined ? [] : [{ schema: schemaname, name: relname }];
-  });
-}
-
-/** The tables of tenants that a function with its owner's rights shows or changes past their walls. */
-export function openedByRoutine(context: CheckContext, routine: Routine): readonly Opened[] {
-  const facts = bodyFacts(routine);
+/** Whether the wall holds for everything that `role` may ever do with a table. */
+export function isWalledFor(context: CheckContext, role: string, table: Table): boolean {
   const analysis = analysisOf(context);
-  return judgedTables(context).flatMap((table): readonly Opened[] => {
-    if (!mentions(facts.statements, table)) return [];
-    const commands = [
-      ["SELECT", "USING"],
-      ["INSERT", "WITH CHECK"],
-      ["UPDATE", "USING"],
-      ["DELETE", "USING"],
-    ] as const;
-    const walled = commands.every(
-      ([command, clause]) => analysis.decide(routine.owner, table, command, clause).answer === "implies",
-    );
-    return walled ? [] : judgeStatements(context, table, facts.statements, parametersOf(routine));
-  });
+  return COMMANDS.every(([command, clause]) => analysis.decide(role, table, command, clause).answer === "implies");
 }
 
-/** Whether an app role, as itself or as what it can switch to, may call a routine. */
-export function callers(context: CheckContext, routine: Routine): readonly string[] {
+/** What is known of a routine's arguments: its callers choose them. */
+export function argumentsOf(routine: Routine): readonly string[] {
+  return parametersOf(routine);
+}
+
+/** The tables past whose walls code that nobody read may go with the rights of `role`. */
+export function openTo(context: CheckContext, role: string): readonly Table[] {
+  const kept = open.get(context) ?? new Map<string, readonly Table[]>();
+  open.set(context, kept);
+  const known = kept.get(role);
+  if (known !== undefined) return known;
+  const found = new Set<Table>();
+  for (const table of context.catalog.relations.values()) {
+    const target = context.table(table.oid);
+    if (target === undefined || target.global !== undefined) continue;
+    if (relationRights(context.catalog, role, table).size === 0) continue;
+    if (table.kind.endsWith("view")) {
+      for (const opened of openedInside(context, target, role)) found.add(opened.table);
+    } else if (isStored(context, target) && !isWalledFor(context, role, target)) found.add(target);
+  }
+  const list = [...found];
+  kept.set(role, list);
+  return list;
+}
+
+const open = new WeakMap<CheckContext, Map<string, readonly Table[]>>();
+
+/** Whether a role, as itself or as what it can switch to, may call a routine. */
+export function mayCall(context: CheckContext, role: string, routine: Routine): boolean {
   const { access } = context.catalog;
-  return context.settings.appRoles.filter((role) => {
-    if (access.isOwner(role, routine.owner)) return true;
-    return (
-      access.privileges(role, routine.grants).has("EXECUTE") && entersSchema(context.catalog, role, routine.schema)
-    );
-  });
+  if (access.isOwner(role, routine.owner)) return true;
+  return access.privileges(role, routine.grants).has("EXECUTE") && entersSchema(context.catalog, role, routine.schema);
+}
+
+/** The app roles that may call a routine. */
+export function callers(context: CheckContext, routine: Routine): readonly string[] {
+  return context.settings.appRoles.filter((role) => mayCall(context, role, routine));
 }

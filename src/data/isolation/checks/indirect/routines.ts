@@ -5,8 +5,9 @@ import type { Level } from "../../finding.ts";
 import { quoted } from "../../sql-text.ts";
 import { bodyFacts } from "../analysis/index.ts";
 import { type Found, type StaticCheck, staticCheck } from "../check.ts";
-import { type CheckContext, schemaFilter } from "../context.ts";
-import { callers, openedByRoutine } from "./reads.ts";
+import { type CheckContext, schemaFilter, type Table } from "../context.ts";
+import { reachOf, type Unclear } from "./reach.ts";
+import { callers } from "./reads.ts";
 
 interface Said {
   readonly said: string;
@@ -19,18 +20,22 @@ function signature(routine: Routine): string {
   return `${quoted(routine.schema, routine.name)}(${routine.arguments})`;
 }
 
-/** A finding for each routine of which `say` says something; extensions' own are taken as they are. */
+/**
+ * A finding for each routine of which `say` says something; extensions' own are taken as they are. Of routines outside the
+ * schemas in question those count that open a table inside of them.
+ */
 function each(context: CheckContext, say: (routine: Routine) => Said | undefined): readonly Found[] {
   const inScope = schemaFilter(context.settings);
   return [...context.catalog.routines.values()].flatMap((routine): readonly Found[] => {
-    if (routine.extension !== undefined || !inScope(routine.schema)) return [];
+    if (routine.extension !== undefined) return [];
     const result = say(routine);
     if (result === undefined) return [];
-    const { said, tables, unknown, fix } = result;
+    const { said, tables = [], unknown, fix } = result;
+    if (!inScope(routine.schema) && tables.length === 0) return [];
     return [
       {
         object: { kind: "function", schema: routine.schema, name: routine.name },
-        tables: tables ?? [],
+        tables,
         message: `${routine.schema}.${routine.name}(${routine.arguments}) ${said}`,
         ...(unknown === undefined ? {} : { unknown }),
         ...(fix === undefined ? {} : { fix }),
@@ -44,17 +49,22 @@ function isOpenDefiner(context: CheckContext, routine: Routine): boolean {
   return routine.definer && !routine.isTrigger && callers(context, routine).length > 0;
 }
 
+const firing = new WeakMap<CheckContext, ReadonlySet<number>>();
+
 /** Triggers run with nobody asking who may call them. */
 function isDefinerTrigger(context: CheckContext, routine: Routine): boolean {
-  return routine.definer && context.catalog.triggers.some((trigger) => trigger.function === routine.oid);
+  if (!routine.definer) return false;
+  const found = firing.get(context) ?? new Set(context.catalog.triggers.map((trigger) => trigger.function));
+  firing.set(context, found);
+  return found.has(routine.oid);
 }
 
 function readsTenants(context: CheckContext): readonly Found[] {
   return each(context, (routine) => {
     if (!isOpenDefiner(context, routine)) return undefined;
-    const opened = openedByRoutine(context, routine);
+    const { opened } = reachOf(context, routine);
     if (opened.length === 0) return undefined;
-    const tables = [...new Set(opened.map(({ table }) => table.name))];
+    const tables = namesOf(opened.map(({ table }) => table));
     return {
       said: `runs with the rights of ${routine.owner} and reaches rows of ${tables.join(", ")} past the wall: ${opened[0]?.how ?? ""}`,
       tables,
@@ -62,40 +72,45 @@ function readsTenants(context: CheckContext): readonly Found[] {
   });
 }
 
+function namesOf(tables: readonly Table[]): readonly string[] {
+  return [...new Set(tables.map(({ name }) => name))];
+}
+
 function triggerReads(context: CheckContext): readonly Found[] {
   return each(context, (routine) => {
     if (!isDefinerTrigger(context, routine)) return undefined;
-    const opened = openedByRoutine(context, routine);
+    const { opened } = reachOf(context, routine);
     if (opened.length === 0) return undefined;
-    const tables = [...new Set(opened.map(({ table }) => table.name))];
+    const tables = namesOf(opened.map(({ table }) => table));
     return {
-      said: `is a trigger's function that reaches ${tables.join(", ")} with the rights of ${routine.owner}`,
+      said: `is a trigger's function that reaches ${tables.join(", ")} with the rights of ${routine.owner}: ${opened[0]?.how ?? ""}`,
       tables,
-    };
-  });
-}
-
-function unread(context: CheckContext): readonly Found[] {
-  return each(context, (routine) => {
-    if (!isOpenDefiner(context, routine) && !isDefinerTrigger(context, routine)) return undefined;
-    const { refused } = bodyFacts(routine);
-    if (refused === undefined) return undefined;
-    return {
-      said: `runs with the rights of ${routine.owner}, and what it does is not known: ${refused}`,
+      // Nobody gets to see its rows by that alone, and nobody can say that they do not.
       unknown: true,
     };
   });
 }
 
+/** What runs with its owner's rights and whose reach is not known could open each table that it can get at. */
+function unclear(context: CheckContext, kind: Unclear["kind"], say: string): readonly Found[] {
+  return each(context, (routine) => {
+    if (!isOpenDefiner(context, routine) && !isDefinerTrigger(context, routine)) return undefined;
+    const found = reachOf(context, routine).unclear.filter((one) => one.kind === kind);
+    if (found.length === 0) return undefined;
+    return {
+      said: `${say} with the rights of ${routine.owner}: ${found[0]?.why ?? ""}`,
+      tables: namesOf(found.flatMap(({ tables }) => tables)),
+      unknown: true,
+    };
+  });
+}
+
+function unread(context: CheckContext): readonly Found[] {
+  return unclear(context, "unread", "does what is not known");
+}
+
 function dynamic(context: CheckContext): readonly Found[] {
-  return each(context, (routine) =>
-    isOpenDefiner(context, routine) && bodyFacts(routine).dynamic
-      ? {
-          said: `puts statements together and runs them with the rights of ${routine.owner}: which rows they reach cannot be told`,
-          unknown: true,
-        }
-      : undefined,
-  );
+  return unclear(context, "dynamic", "puts statements together and runs them");
 }
 
 /** Every function in the body is qualified and no operator is looked up by a text that is parsed when it runs. */

@@ -8,7 +8,7 @@ import { CONTEXT_FUNCTION_CHECKS } from "./context-functions.ts";
 import { EXPRESSION_CHECKS } from "./expressions.ts";
 import { PASSAGE_CHECKS } from "./passages.ts";
 
-export { judgedTables } from "./passages.ts";
+export { isStored, judgedTables } from "./passages.ts";
 
 /** Every check of policies. */
 export const POLICY_CHECKS: readonly StaticCheck[] = [

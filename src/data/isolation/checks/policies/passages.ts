@@ -12,13 +12,32 @@ export function policyName(table: Table, policy: Policy): ObjectName {
 
 /** Tables that store rows, are no view and were not declared to be everybody's. */
 export function judgedTables(context: CheckContext): readonly Table[] {
-  const analysis = analysisOf(context);
-  return context.tables.filter(
-    ({ name, relation, global, tenantColumn }) =>
-      global === undefined &&
-      relation.kind.endsWith("table") &&
-      (tenantColumn !== undefined || analysis.names.links(name).length > 0),
+  return judgedOf(context).list;
+}
+
+/** Whether a table is looked at, stores rows, and was not declared to be everybody's; whose they are may not be known. */
+export function isStored(context: CheckContext, table: Table): boolean {
+  return judgedOf(context).stored.has(table);
+}
+
+interface JudgedTables {
+  readonly list: readonly Table[];
+  readonly stored: ReadonlySet<Table>;
+}
+
+const judged = new WeakMap<CheckContext, JudgedTables>();
+
+function judgedOf(context: CheckContext): JudgedTables {
+  const found = judged.get(context);
+  if (found !== undefined) return found;
+  const { names } = analysisOf(context);
+  const stored = context.tables.filter(
+    ({ relation, global }) => global === undefined && relation.kind.endsWith("table"),
   );
+  const list = stored.filter(({ name, tenantColumn }) => tenantColumn !== undefined || names.links(name).length > 0);
+  const made = { list, stored: new Set(stored) };
+  judged.set(context, made);
+  return made;
 }
 
 /** Passages with row-level security that let other rows through, one for each command and clause. */

@@ -10,7 +10,7 @@ function withAttribute(has: (role: Role) => boolean, says: string, removal: stri
     reachedRoles(context)
       .filter(({ role, reach }) => has(role) && reach.canBecome)
       .map((reached): Found => {
-        const { app, role } = reached;
+        const { app } = reached;
         const isSelf = reached.reach.way === "self";
         const fix = isSelf ? [`alter role ${quoted(app)} ${removal}`] : leave(context, reached);
         return {

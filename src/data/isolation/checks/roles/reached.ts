@@ -29,7 +29,7 @@ const WORDS = {
 
 /** `app can switch to admin (through staff)`. */
 export function howReached({ app, role, reach }: Reached): string {
-  if (reach.way === "self") return `${app}`;
+  if (reach.way === "self") return app;
   const between = reach.path.slice(1, -1);
   const through = between.length === 0 ? "" : ` (through ${between.join(", ")})`;
   return `${app} ${WORDS[reach.way]} ${role.name}${through}`;

@@ -113,9 +113,11 @@ function movable(context: CheckContext): readonly Found[] {
             ? [`revoke update (${sql.column}) on ${sql.table} from ${granteeText(onColumn.grantee)}`]
             : undefined;
       return [
-        on(table, `${role} may UPDATE ${table.name}.${column.name}, which says whose a row is`, {
-          ...(fix === undefined ? {} : { fix }),
-        }),
+        on(
+          table,
+          `${role} may UPDATE ${table.name}.${column.name}, which says whose a row is`,
+          fix === undefined ? {} : { fix },
+        ),
       ];
     }
     return [];
@@ -146,11 +148,13 @@ function secondTenant(context: CheckContext): readonly Found[] {
 }
 
 /** Columns that reference alone what a tenant column references: the register of tenants. */
-function tenantReferences({ catalog, table }: CheckContext): ReadonlyMap<number, ReadonlySet<string>> {
-  const single = catalog.constraints.filter(({ kind, columns }) => kind === "foreign key" && columns.length === 1);
+function tenantReferences(context: CheckContext): ReadonlyMap<number, ReadonlySet<string>> {
+  const single = context.catalog.constraints.filter(
+    ({ kind, columns }) => kind === "foreign key" && columns.length === 1,
+  );
   const registers = new Set(
     single
-      .filter((key) => table(key.table)?.tenantColumn?.name === key.columns[0])
+      .filter((key) => context.table(key.table)?.tenantColumn?.name === key.columns[0])
       .map(({ references }) => references?.table),
   );
   const found = new Map<number, Set<string>>();

@@ -79,11 +79,15 @@ function noPolicy(context: CheckContext): readonly Found[] {
     );
 }
 
-/** Extensions' tables, and children whose parent is looked at, are not anybody's to declare. */
+/**
+ * Children whose parent is looked at are not anybody's to declare. A table with row-level security may say through its
+ * policies whose a row is, by its parent's tenant for instance: what those let through is judged with the policies.
+ */
 function undeclared(context: CheckContext): readonly Found[] {
   return context.tables
     .filter(({ tenantColumn, global, rights }) => tenantColumn === undefined && global === undefined && rights.size > 0)
     .filter((table) => !isChild(table) && (takesPolicies(table) || table.relation.kind === "foreign table"))
+    .filter(({ relation }) => !relation.rowSecurity)
     .map((table) =>
       on(
         table,

@@ -1,6 +1,6 @@
 import { createHash, createHmac } from "node:crypto";
 import { expect, test } from "vitest";
-import { PlainSecret } from "../../core/index.ts";
+import { PlainSecret } from "../../../core/index.ts";
 import { scramVerifier } from "./scram.ts";
 
 // RFC 7677, section 3: the whole exchange of user "user" with password "pencil".

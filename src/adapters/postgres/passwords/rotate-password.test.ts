@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { PlainSecret, RingwallError, randomToken, statement } from "../../core/index.ts";
-import type { Rotator, Secrets } from "../../data/secrets/index.ts";
-import { contextSigner } from "../../data/tenants/index.ts";
-import { ROTATION, type SecretsStage, secretsStage, serviceOf, WRITER } from "../../testing/secrets-stage.ts";
-import { postgresDatabase, type Target } from "./index.ts";
+import { PlainSecret, RingwallError, randomToken, statement } from "../../../core/index.ts";
+import type { Rotator, Secrets } from "../../../data/secrets/index.ts";
+import { contextSigner } from "../../../data/tenants/index.ts";
+import { ROTATION, type SecretsStage, secretsStage, serviceOf, WRITER } from "../../../testing/secrets-stage.ts";
+import { postgresDatabase, type Target } from "../index.ts";
 import { postgresPasswordRotator } from "./rotate-password.ts";
 import { scramVerifier } from "./scram.ts";
 

@@ -1,5 +1,5 @@
 import { createHash, createHmac, pbkdf2Sync } from "node:crypto";
-import { assert, type PlainSecret, RingwallError, randomBytes } from "../../core/index.ts";
+import { assert, type PlainSecret, RingwallError, randomBytes } from "../../../core/index.ts";
 
 /** PostgreSQL's own default. The passwords are 256 random bits, which no number of iterations has to protect. */
 const ITERATIONS = 4_096;

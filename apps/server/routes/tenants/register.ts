@@ -2,19 +2,29 @@ import { Answer, route } from "ringwall/adapters/fastify";
 import { requests, type TenantAuthority } from "ringwall/application/identity";
 import { TenantIdText } from "ringwall/application/input";
 import { isoTime } from "ringwall/core";
+import { ENVIRONMENTS, type TenantEntry } from "ringwall/data/tenants";
 import { caller, type Exchange } from "ringwall/pipeline";
 import { z } from "zod";
-import { DONE, Link, linkAnswer, list, Time } from "./answers.ts";
-import { FRESH_SECONDS, type Routes, SMALL_BODY_BYTES } from "./services.ts";
+import { DONE, Link, linkAnswer, list, Time } from "../answers.ts";
+import { FRESH_SECONDS, type Routes, SMALL_BODY_BYTES } from "../services.ts";
 
 const Id = z.strictObject({ id: TenantIdText });
 const read = { access: { permission: "tenant:manage", orOperator: true }, tag: "tenants" } as const;
 const manage = { ...read, stepUpSeconds: FRESH_SECONDS, bodyBytesMax: SMALL_BODY_BYTES } as const;
 
-const Tenant = z.strictObject({ id: TenantIdText, name: z.string(), status: z.string(), created_at: Time });
+const Tenant = z.strictObject({
+  id: TenantIdText,
+  name: z.string(),
+  status: z.enum(["active", "suspended", "deleting", "deleted"]),
+  environment: z.enum(ENVIRONMENTS),
+  account: TenantIdText.nullable().describe("The production tenant that this environment was made for."),
+  created_at: Time,
+  deletion_at: Time.nullable().describe("When its deletion begins; null when none is planned."),
+  deleted_at: Time.nullable(),
+});
 
 /** The register of tenants, kept by the platform's owners and by the local operator. */
-export const tenants: Routes = (services) => [
+export const register: Routes = (services) => [
   route(
     "GET",
     "/v1/tenants",
@@ -25,10 +35,8 @@ export const tenants: Routes = (services) => [
       summary: "Lists the tenants by id, 200 at a time.",
     },
     async ({ exchange, query }) => {
-      const views = await services().ringwall.identity.listTenants(authority(exchange), query.after);
-      return {
-        items: views.map(({ createdMs, id, name, status }) => ({ id, name, status, created_at: isoTime(createdMs) })),
-      };
+      const entries = await services().ringwall.identity.listTenants(authority(exchange), query.after);
+      return { items: entries.map(entryAnswer) };
     },
   ),
   route(
@@ -39,8 +47,8 @@ export const tenants: Routes = (services) => [
       body: requests.createTenant,
       output: z.strictObject({ id: TenantIdText, name: z.string() }),
       status: 201,
-      problems: ["resource.conflict"],
-      summary: "Makes a tenant.",
+      problems: ["resource.conflict", "tenant.unavailable"],
+      summary: "Makes a tenant: for production, or as another environment of a production tenant.",
     },
     async ({ body, exchange }) => {
       const id = await services().ringwall.identity.createTenant(authority(exchange), body);
@@ -85,13 +93,28 @@ const suspensions: Routes = (services) => [
   route(
     "POST",
     "/v1/tenants/:id/resume",
-    { ...manage, params: Id, problems: ["resource.conflict"], summary: "Ends a suspension." },
+    { ...manage, params: Id, problems: ["resource.conflict", "keys.erased"], summary: "Ends a suspension." },
     async ({ exchange, params }) => {
       await services().ringwall.identity.resumeTenant(authority(exchange), params.id);
       return DONE;
     },
   ),
 ];
+
+function entryAnswer(entry: TenantEntry): z.input<typeof Tenant> {
+  const { account, createdMs, deletedMs, deletionMs, environment, id, name, status } = entry;
+  const time = (ms: number | undefined): string | null => (ms === undefined ? null : isoTime(ms));
+  return {
+    id,
+    name,
+    status,
+    environment,
+    account: account ?? null,
+    created_at: isoTime(createdMs),
+    deletion_at: time(deletionMs),
+    deleted_at: time(deletedMs),
+  };
+}
 
 /** The socket acts as a named capability, everybody else as themselves. */
 export function authority(exchange: Exchange): TenantAuthority {

@@ -1,7 +1,7 @@
 import type pg from "pg";
-import { type PlainSecret, RingwallError } from "../../core/index.ts";
-import type { Rotator } from "../../data/secrets/index.ts";
-import { openClient, type Target } from "./connect.ts";
+import { type PlainSecret, RingwallError } from "../../../core/index.ts";
+import type { Rotator } from "../../../data/secrets/index.ts";
+import { openClient, type Target } from "../connect.ts";
 import { scramVerifier } from "./scram.ts";
 
 // ALTER ROLE takes no bind parameters. The verifier travels as one all the same, and the server puts it into the command

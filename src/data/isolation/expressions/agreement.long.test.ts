@@ -1,0 +1,3 @@
+import { agreesWithPostgres } from "./agreement.fixture.ts";
+
+agreesWithPostgres(3_000);
