@@ -1,7 +1,7 @@
+import { list, literal, name, type Sql, sql } from "../sql.ts";
 import { live } from "./check.ts";
 import { relationName } from "./plant.ts";
 import type { Relation } from "./schema.ts";
-import { list, literal, name, type Sql, sql } from "./sql.ts";
 import type { Stage } from "./stage.ts";
 import type { Tenant } from "./values.ts";
 

@@ -1,7 +1,7 @@
+import { list, name, type Sql, sql } from "../sql.ts";
 import { live } from "./check.ts";
-import { draftRow, insertSql, relationName, typed } from "./plant.ts";
+import { draftRow, insertSql, type PlantedRow, relationName, typed } from "./plant.ts";
 import { type Key, type Reference, type Relation, tableName } from "./schema.ts";
-import { list, name, type Sql, sql } from "./sql.ts";
 import type { Stage } from "./stage.ts";
 
 const TENANT_FIRST = "Put the tenant's column into the key: UNIQUE (tenant, ...), and refer to it by both columns.";
@@ -54,7 +54,8 @@ export const KEY_CHECKS = {
   ),
 } as const;
 
-const RANDOM = new Set(["uuid"]);
+/** Keys that are drawn at random, or are digests. */
+const RANDOM = new Set(["uuid", "bytea"]);
 
 /** Whether the columns say whose they are by themselves. */
 function namesTenant(stage: Stage, relation: Relation, columns: readonly string[]): boolean {
@@ -64,8 +65,10 @@ function namesTenant(stage: Stage, relation: Relation, columns: readonly string[
 
 /** Oracles and links between rows of two tenants, for every table in which a row could be planted. */
 export async function probeKeys(stage: Stage, relations: readonly Relation[]): Promise<void> {
+  for (const { id } of Object.values(KEY_CHECKS)) stage.ran.add(id);
   for (const relation of relations) {
     if (!relation.may.usage || !relation.may.insert || stage.row("b", relation) === undefined) continue;
+    await probeOwnInsert(stage, relation);
     for (const key of relation.keys) {
       if (key.columns.length > 0 && !namesTenant(stage, relation, key.columns)) await probeKey(stage, relation, key);
     }
@@ -75,24 +78,47 @@ export async function probeKeys(stage: Stage, relations: readonly Relation[]): P
   }
 }
 
-/** A's row with the values of B's key. */
-function collidingRow(stage: Stage, relation: Relation, key: Key): ReadonlyMap<string, string | null> | undefined {
-  const theirs = stage.row("b", relation);
-  if (theirs === undefined || key.columns.some((column) => theirs[column] == null)) return undefined;
+/** A's own row, once more: what a trigger says of others comes out in its refusal, which the stage reads. */
+async function probeOwnInsert(stage: Stage, relation: Relation): Promise<void> {
   const { values } = draftRow(stage.garden, relation, stage.a, stage.planted.a);
-  const row = new Map(
-    [...values].filter(([column]) => relation.columns.find((one) => one.name === column)?.insertable === true),
-  );
-  for (const column of key.columns) {
-    if (relation.columns.find((one) => one.name === column)?.insertable !== true) return undefined;
-    row.set(column, theirs[column] ?? null);
+  const row = new Map([...values].filter(([column]) => insertable(relation, column)));
+  await stage.attempt(async () => await stage.run(insertSql(relation, row, sql``)));
+}
+
+const insertable = (relation: Relation, column: string): boolean =>
+  relation.columns.find((one) => one.name === column)?.insertable === true;
+
+/** A's row with the values of B's key, and on the same side of what a partial index asks for. */
+function collidingRow(
+  stage: Stage,
+  relation: Relation,
+  key: Key,
+  theirs: PlantedRow,
+): ReadonlyMap<string, string | null> | undefined {
+  if (key.columns.some((column) => typeof theirs[column] !== "string" || !insertable(relation, column)))
+    return undefined;
+  const { values } = draftRow(stage.garden, relation, stage.a, stage.planted.a);
+  const row = new Map([...values].filter(([column]) => insertable(relation, column)));
+  for (const { base, kind, name: column } of relation.columns) {
+    const turns = kind === "enum" || base === "bool";
+    if (key.columns.includes(column) || (turns && row.has(column))) row.set(column, theirs[column] ?? null);
   }
   return row;
 }
 
 async function probeKey(stage: Stage, relation: Relation, key: Key): Promise<void> {
-  const row = collidingRow(stage, relation, key);
-  if (row === undefined) return;
+  for (const theirs of stage.planted.b.get(relation.oid) ?? []) {
+    const row = collidingRow(stage, relation, key, theirs);
+    if (row !== undefined) await probeCollision(stage, relation, key, row);
+  }
+}
+
+async function probeCollision(
+  stage: Stage,
+  relation: Relation,
+  key: Key,
+  row: ReadonlyMap<string, string | null>,
+): Promise<void> {
   const columns = key.columns.map((column) => relation.columns.find((one) => one.name === column));
   // 122 random bits are not guessed; who has seen one elsewhere still learns that the row is there.
   const level = columns.every((column) => RANDOM.has(column?.base ?? "")) ? "notice" : "error";
@@ -111,7 +137,6 @@ async function probeKey(stage: Stage, relation: Relation, key: Key): Promise<voi
   );
   const counting = sql`with tried as (${silent} returning 1) select count(*)::int4 as n from tried`;
   const nothing = await stage.attempt(async () => await stage.run<{ n: number }>(counting));
-  stage.ran.add(KEY_CHECKS.conflict.id);
   if (nothing.ok && nothing.value[0]?.n === 0)
     stage.found(
       KEY_CHECKS.conflict,
@@ -123,7 +148,6 @@ async function probeKey(stage: Stage, relation: Relation, key: Key): Promise<voi
 
   const plain = insertSql(relation, row, sql``);
   const refused = await stage.attempt(async () => await stage.run(plain));
-  stage.ran.add(KEY_CHECKS.unique.id);
   if (!refused.ok && refused.refusal.sqlstate === "23505" && refused.refusal.message.includes(`"${key.name}"`))
     stage.found(
       KEY_CHECKS.unique,
@@ -142,7 +166,10 @@ async function probeUpsert(
   key: Key,
   row: ReadonlyMap<string, string | null>,
 ): Promise<void> {
-  const target = relation.columns.find((column) => column.updatable && !column.generated && row.has(column.name));
+  const possible = relation.columns.filter((column) => column.updatable && !column.generated && row.has(column.name));
+  // Not a column of a key: other tables may point at it, and refuse for a reason of their own.
+  const target =
+    possible.find((column) => !relation.keys.some(({ columns }) => columns.includes(column.name))) ?? possible[0];
   if (target === undefined) return;
   const conflict = list(key.columns.map((column) => name(column)));
   const statement = insertSql(
@@ -151,7 +178,6 @@ async function probeUpsert(
     sql`on conflict (${conflict}) do update set ${name(target.name)} = excluded.${name(target.name)}`,
   );
   const outcome = await stage.attempt(async () => await stage.run(statement));
-  stage.ran.add(KEY_CHECKS.upsert.id);
   if (outcome.ok)
     stage.found(
       KEY_CHECKS.upsert,
@@ -175,9 +201,7 @@ async function probeReference(stage: Stage, relation: Relation, reference: Refer
   const theirs = target === undefined ? undefined : stage.row("b", target);
   if (target === undefined || theirs === undefined) return;
   const { values } = draftRow(stage.garden, relation, stage.a, stage.planted.a);
-  const row = new Map(
-    [...values].filter(([column]) => relation.columns.find((one) => one.name === column)?.insertable === true),
-  );
+  const row = new Map([...values].filter(([column]) => insertable(relation, column)));
   reference.columns.forEach((column, index) => row.set(column, theirs[reference.targetColumns[index] ?? ""] ?? null));
   const statement = insertSql(relation, row, sql``);
   const where = {
@@ -191,7 +215,6 @@ async function probeReference(stage: Stage, relation: Relation, reference: Refer
     await stage.run(sql`set constraints all immediate`);
     changed = await deletedAlong(stage, target, relation, pointing);
   });
-  stage.ran.add(KEY_CHECKS.reference.id).add(KEY_CHECKS.cascade.id);
   if (!outcome.ok) return;
   const said = `${reference.name}: ${tableName(relation)} (${reference.columns.join(", ")}) to ${tableName(target)}`;
   stage.found(

@@ -1,8 +1,8 @@
+import { list, literal, name, printed, type Sql, sql } from "../sql.ts";
 import { live } from "./check.ts";
 import { relationName } from "./plant.ts";
-import { counted, probeLeakyFilter } from "./reads.ts";
+import { counted, probeLeakyFilters, scanOnly } from "./reads.ts";
 import { type Relation, type Routine, tableName } from "./schema.ts";
-import { list, literal, name, printed, type Sql, sql } from "./sql.ts";
 import type { Stage } from "./stage.ts";
 
 const INVOKER = "Make the view security_invoker, or revoke SELECT on it from the app role.";
@@ -88,6 +88,7 @@ const DEPTH_MAX = 32;
 /** Other doors to the rows of the tables that were planted. */
 export async function probePaths(stage: Stage, relations: readonly Relation[]): Promise<void> {
   const planted = relations.filter((relation) => stage.row("b", relation) !== undefined);
+  stage.ran.add(PATH_CHECKS.leakproof.id);
   await probeChildren(stage, planted);
   for (const relation of planted) await probeLeakproof(stage, relation);
 }
@@ -137,7 +138,8 @@ function conditionOf(stage: Stage, root: Relation, child: Relation): Sql | undef
 
 export function rootOf(stage: { readonly schema: Stage["schema"] }, child: Relation): Relation | undefined {
   let at: Relation | undefined = child;
-  for (let depth = 0; depth < DEPTH_MAX && at?.parent != null; depth++) at = stage.schema.relations.get(at.parent);
+  for (let depth = 0; depth < DEPTH_MAX && typeof at?.parent === "number"; depth++)
+    at = stage.schema.relations.get(at.parent);
   return at === child ? undefined : at;
 }
 
@@ -152,6 +154,7 @@ async function probeLeakproof(stage: Stage, relation: Relation): Promise<void> {
     const statement = sql`select 1 from ${relationName(relation)} where ${name(routine.schema, routine.name)}(${name(column.name)}) is null`;
     const outcome = await stage.attempt(async () => {
       await stage.enter(stage.nobody);
+      await scanOnly(stage);
       return await stage.run(statement);
     });
     stage.ran.add(PATH_CHECKS.leakproof.id);
@@ -219,6 +222,7 @@ export async function probeViews(stage: Stage, before: ReadonlyMap<number, strin
     found.map((view) => sql`select count(*) from ${relationName(view)} where ${marked(stage, view)}`),
   );
   const after = await viewAnswers(stage);
+  await probeLeakyFilters(stage, found);
   for (const [index, view] of found.entries()) {
     const show = sql`select * from ${relationName(view)} where ${marked(stage, view)} limit 5`;
     if ((answers[index] ?? 0) > 0) {
@@ -237,7 +241,6 @@ export async function probeViews(stage: Stage, before: ReadonlyMap<number, strin
         stage.evidence(await stage.tried(read), read),
       );
     }
-    await probeLeakyFilter(stage, view);
     await probeViewWrite(stage, view);
   }
 }
@@ -312,7 +315,9 @@ function guesses(stage: Stage, base: string): readonly string[] {
   const rows = [...stage.planted.b.entries()].flatMap(([oid, [row]]) => {
     const relation = stage.schema.relations.get(oid);
     const columns = relation?.columns.filter((column) => column.base === base) ?? [];
-    return row === undefined ? [] : columns.map((column) => row[column.name]).filter((value) => value != null);
+    return row === undefined
+      ? []
+      : columns.map((column) => row[column.name]).filter((value) => typeof value === "string");
   });
   if (TEXTS.has(base)) return [stage.b.id, "%", ...rows.slice(0, 2)];
   if (NUMBERS.has(base))
@@ -348,7 +353,7 @@ export async function probeDefinerFunctions(stage: Stage): Promise<void> {
       const reached = rows.filter(({ returned }) => isTheirs(stage, returned ?? "", statement));
       if (reached.length === 0) continue;
       const where = {
-        object: { kind: "function", schema: routine.schema, name: routine.signature },
+        object: { kind: "function", schema: routine.schema, name: routine.name },
         tables: [],
       } as const;
       stage.found(

@@ -1,6 +1,6 @@
 import { SqlRefusal, type SqlSession } from "../session.ts";
+import { list, literal, name, printed, type Sql, sql } from "../sql.ts";
 import type { Column, Reference, Relation, Schema } from "./schema.ts";
-import { list, literal, name, printed, type Sql, sql } from "./sql.ts";
 import { candidates, type Tenant } from "./values.ts";
 
 /** One row that was planted, its values as text, as PostgreSQL gave them back. */
@@ -11,8 +11,6 @@ export type Planted = Map<number, PlantedRow[]>;
 
 /** A row that is tried with other values this often, and no more. */
 const ATTEMPTS_MAX = 40;
-/** From here on only what must have a value gets one. */
-const SPARSE_FROM = 12;
 
 /** Conditions under which another value does not help. */
 const HOPELESS = new Set(["42501", "55P03", "57014", "0A000", "54001", "53200", "40P01", "25006"]);
@@ -73,6 +71,8 @@ function fixedValues(
 
 /** Columns that cannot be left to a default: a default may take a number from a sequence for good. */
 function isNeeded(column: Column, relation: Relation): boolean {
+  // What says of which kind a row is: policies and partial indexes ask for it.
+  if (column.kind === "enum" || column.base === "bool") return true;
   if (column.serial || (column.notNull && !column.hasDefault)) return true;
   return relation.keys.some((key) => key.columns.includes(column.name));
 }
@@ -156,14 +156,15 @@ export async function plantRow(
   const choice: Choice = new Map(before?.choice);
   const without = new Set(before?.without);
   let reason = "no value was accepted";
+  // Every second time only what must have a value gets one: fewer values break fewer rules.
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
-    const options = { choice, without, sparse: attempt >= SPARSE_FROM, variant };
+    const options = { choice, without, sparse: attempt % 2 === 1, variant };
     const draft = draftRow(garden, relation, tenant, planted, options);
+    // Not released: the next one of the name stands in front of it, and all go with the transaction.
     await session.query("savepoint rw_plant");
     try {
       const rows = await session.query<PlantedRow>(insertSql(relation, draft.values, returningText(relation)).text);
-      await session.query("release savepoint rw_plant");
-      garden.accepted.set(relation.oid, options);
+      if (variant === 0) garden.accepted.set(relation.oid, options);
       return rows[0] ?? "a trigger or rule took the row away";
     } catch (error) {
       if (!(error instanceof SqlRefusal)) throw error;
@@ -171,12 +172,32 @@ export async function plantRow(
       // PostgreSQL's message can hold values of rows of real tenants, by a trigger's doing; the code cannot.
       reason = `${error.sqlstate}: ${error.message.slice(0, 160)}`;
       if (HOPELESS.has(error.sqlstate)) return reason;
+      if (error.sqlstate === UNIQUE && variant === 0) {
+        const there = await rowThere(garden, relation, tenant);
+        if (there !== undefined) return there;
+      }
       const broken = relation.references.find((one: Reference) => error.message.includes(`"${one.name}"`));
       if (error.sqlstate === "23503" && broken !== undefined) without.add(broken.name);
       turn(choice, relation, draft.free, error, attempt);
     }
   }
   return reason;
+}
+
+const UNIQUE = "23505";
+
+/** A row of the tenant that a trigger has made: as good as one that was planted. */
+async function rowThere(
+  { owners, session }: Garden,
+  relation: Relation,
+  tenant: Tenant,
+): Promise<PlantedRow | undefined> {
+  const [owner] = owners.get(relation.oid) ?? [];
+  if (owner === undefined) return undefined;
+  const columns = list(relation.columns.map((column) => sql`${name(column.name)}::text as ${name(column.name)}`));
+  const mine = sql`select ${columns} from ${relationName(relation)} where ${name(owner)}::text = ${literal(tenant.id)} limit 1`;
+  const [row] = await session.query<PlantedRow>(mine.text);
+  return row;
 }
 
 /** Parents before children; a cycle is cut where it is met, and its nullable side stays empty. */

@@ -1,8 +1,9 @@
 import type { CheckInfo } from "../finding.ts";
+import type { SqlRefusal } from "../session.ts";
+import { list, literal, name, type Sql, sql } from "../sql.ts";
 import { live } from "./check.ts";
 import { relationName } from "./plant.ts";
-import type { Relation } from "./schema.ts";
-import { list, literal, name, type Sql, sql } from "./sql.ts";
+import { type Relation, tableName } from "./schema.ts";
 import type { Stage } from "./stage.ts";
 
 export const READ_CHECKS = {
@@ -164,7 +165,9 @@ export async function probeReads(stage: Stage, relations: readonly Relation[]): 
       stage.evidence(await stage.tried(read.show), read.show),
     );
   }
-  for (const relation of tables) await probeWaysToRead(stage, relation);
+  await probeLocks(stage, tables);
+  await probeCopy(stage, tables);
+  await probeLeakyFilters(stage, tables);
   await probeExplain(stage, tables);
 }
 
@@ -204,35 +207,78 @@ async function probeOwnRows(stage: Stage, tables: readonly Relation[]): Promise<
   }
 }
 
-/** What cannot be joined with others into one statement: it locks, copies, or is to fail. */
-async function probeWaysToRead(stage: Stage, relation: Relation): Promise<void> {
-  const table = relationName(relation);
-  const theirs = stage.rowsOf("b", relation, true);
-  if (theirs === undefined) return;
-  if (relation.may.update) {
-    const lock = sql`select ${readable(relation)} from ${table} where ${theirs} limit 5 for update`;
-    const rows = await stage.tried(lock);
-    stage.ran.add(READ_CHECKS.lock.id);
-    if (rows.length > 0)
-      stage.found(
-        READ_CHECKS.lock,
-        relation,
-        `SELECT FOR UPDATE locked a row of another tenant in ${relation.schema}.${relation.name}`,
-        stage.evidence(rows, lock),
-      );
+/** Halves the list until the one that the refusal is about stands alone. */
+async function narrowed<T>(
+  stage: Stage,
+  parts: readonly T[],
+  whole: (parts: readonly T[]) => Sql,
+  refused: (part: T, refusal: SqlRefusal, statement: Sql) => void,
+): Promise<void> {
+  if (parts.length === 0) return;
+  const statement = whole(parts);
+  const outcome = await stage.attempt(async () => await stage.run(statement));
+  const [only] = parts;
+  if (outcome.ok || only === undefined) return;
+  if (parts.length === 1) {
+    refused(only, outcome.refusal, statement);
+    return;
   }
-  // A COPY gives no rows to this connection; one that meets a row of B divides by zero.
-  const copy = sql`copy (select 1 / (case when ${theirs} then 0 else 1 end) from ${table}) to stdout`;
-  const copied = await stage.attempt(async () => await stage.run(copy));
+  const half = Math.ceil(parts.length / 2);
+  await narrowed(stage, parts.slice(0, half), whole, refused);
+  await narrowed(stage, parts.slice(half), whole, refused);
+}
+
+interface Target {
+  readonly relation: Relation;
+  readonly theirs: Sql;
+}
+
+const targets = (stage: Stage, tables: readonly Relation[]): Target[] =>
+  tables.flatMap((relation) => {
+    const theirs = stage.rowsOf("b", relation, true);
+    return theirs === undefined ? [] : [{ relation, theirs }];
+  });
+
+async function probeLocks(stage: Stage, tables: readonly Relation[]): Promise<void> {
+  const writable = targets(stage, tables).filter(({ relation }) => relation.may.update);
+  stage.ran.add(READ_CHECKS.lock.id);
+  const lock = ({ relation, theirs }: Target): Sql =>
+    sql`select ${readable(relation)} from ${relationName(relation)} where ${theirs} limit 5 for update`;
+  const answers = await counted(
+    stage,
+    writable.map((target) => sql`select count(*) from (${lock(target)}) x`),
+  );
+  for (const [index, target] of writable.entries()) {
+    if ((answers[index] ?? 0) === 0) continue;
+    const rows = await stage.tried(lock(target));
+    const message = `SELECT FOR UPDATE locked a row of another tenant in ${tableName(target.relation)}`;
+    stage.found(READ_CHECKS.lock, target.relation, message, stage.evidence(rows, lock(target)));
+  }
+}
+
+const DIVISION_BY_ZERO = "22012";
+
+/** A COPY gives no rows to this connection; one that meets a row of B divides by zero. */
+async function probeCopy(stage: Stage, tables: readonly Relation[]): Promise<void> {
   stage.ran.add(READ_CHECKS.copy.id);
-  if (!copied.ok && copied.refusal.sqlstate === "22012")
-    stage.found(
-      READ_CHECKS.copy,
-      relation,
-      `COPY TO came to a row of another tenant in ${relation.schema}.${relation.name}`,
-      stage.evidence([{ error: copied.refusal.message }], copy),
+  const whole = (parts: readonly Target[]): Sql => {
+    const reads = parts.map(
+      ({ relation, theirs }) => sql`select 1 / (case when ${theirs} then 0 else 1 end) from ${relationName(relation)}`,
     );
-  await probeLeakyFilter(stage, relation);
+    return sql`copy (${list(reads, " union all ")}) to stdout`;
+  };
+  await narrowed(stage, targets(stage, tables), whole, ({ relation }, refusal, statement) => {
+    if (refusal.sqlstate !== DIVISION_BY_ZERO) return;
+    const message = `COPY TO came to a row of another tenant in ${tableName(relation)}`;
+    stage.found(READ_CHECKS.copy, relation, message, stage.evidence([{ error: refusal.message }], statement));
+  });
+}
+
+/** An index would meet the tenant's rows alone; whoever attacks chooses the plan. */
+export async function scanOnly(stage: Stage): Promise<void> {
+  await stage.run(
+    sql`select set_config(setting, 'off', true) from unnest(array['enable_indexscan', 'enable_indexonlyscan', 'enable_bitmapscan']) setting`,
+  );
 }
 
 /** Cheaper than most conditions of a wall, so that a planner which may reorder runs it first. */
@@ -243,66 +289,84 @@ const UNKNOWN_SETTING = "42704";
  * `current_setting` fails on a text and says it: "unrecognized configuration parameter". In the context of a tenant that
  * has no rows nothing may be said.
  */
-export async function probeLeakyFilter(stage: Stage, relation: Relation): Promise<void> {
-  const texts = relation.columns.filter(({ base, readable }) => readable && (base === "text" || base === "varchar"));
-  for (const column of texts.slice(-LEAKY_COLUMNS_MAX)) {
-    const filter = sql`select 1 from ${relationName(relation)} where pg_catalog.current_setting(${name(column.name)}) is null`;
-    const outcome = await stage.attempt(async () => {
-      await stage.enter(stage.nobody);
-      return await stage.run(filter);
-    });
-    stage.ran.add(READ_CHECKS.leaky.id);
-    if (outcome.ok || outcome.refusal.sqlstate !== UNKNOWN_SETTING) continue;
-    const where = `${relation.schema}.${relation.name}`;
-    const evidence = stage.evidence([{ error: outcome.refusal.message }], filter);
-    stage.found(
-      READ_CHECKS.leaky,
-      relation,
-      `a condition on ${where} was given a value of another tenant and told it`,
-      evidence,
+export async function probeLeakyFilters(stage: Stage, relations: readonly Relation[]): Promise<void> {
+  stage.ran.add(READ_CHECKS.leaky.id);
+  const filters = relations.flatMap((relation) =>
+    relation.columns
+      .filter(({ base, readable }) => readable && (base === "text" || base === "varchar"))
+      .slice(-LEAKY_COLUMNS_MAX)
+      .map((column) => ({
+        relation,
+        filter: sql`select 1 from ${relationName(relation)} where pg_catalog.current_setting(${name(column.name)}) is null`,
+      })),
+  );
+  await stage.as(stage.nobody, async () => {
+    await scanOnly(stage);
+    await narrowed(
+      stage,
+      filters,
+      (parts) =>
+        list(
+          parts.map(({ filter }) => sql`(${filter})`),
+          " union all ",
+        ),
+      ({ relation }, refusal, statement) => {
+        if (refusal.sqlstate !== UNKNOWN_SETTING) return;
+        const message = `a condition on ${tableName(relation)} was given a value of another tenant and told it`;
+        stage.found(READ_CHECKS.leaky, relation, message, stage.evidence([{ error: refusal.message }], statement));
+      },
     );
-  }
+  });
 }
 
 interface PlanNode {
+  readonly "Schema"?: string;
+  readonly "Relation Name"?: string;
   readonly "Rows Removed by Filter"?: number;
   readonly "Plans"?: readonly PlanNode[];
 }
 
-function removed(node: PlanNode, depth = 0): number {
-  if (depth > 50) return 0;
-  return (
-    (node["Rows Removed by Filter"] ?? 0) +
-    (node.Plans ?? []).reduce((sum, child) => sum + removed(child, depth + 1), 0)
-  );
+/** Plans of many tables are flat; deeper ones are somebody's view. */
+const PLAN_DEPTH_MAX = 50;
+
+function removed(node: PlanNode, into: Map<string, number>, depth = 0): void {
+  const count = node["Rows Removed by Filter"] ?? 0;
+  if (count > 0) into.set(`${node.Schema ?? ""}.${node["Relation Name"] ?? ""}`, count);
+  if (depth < PLAN_DEPTH_MAX) for (const child of node.Plans ?? []) removed(child, into, depth + 1);
 }
 
 /** With an index that starts with the tenant nothing is removed; without one the scan of the table tells the rest. */
 async function probeExplain(stage: Stage, tables: readonly Relation[]): Promise<void> {
-  const walled = tables.filter(
-    (relation) => stage.row("b", relation) !== undefined && stage.garden.owners.has(relation.oid),
-  );
   stage.ran.add(READ_CHECKS.explain.id);
-  await stage.attempt(async () => {
-    await stage.run(sql`select set_config('enable_seqscan', 'off', true)`);
-    for (const relation of walled) {
-      const explain = sql`explain (analyze, format json) select 1 from ${relationName(relation)}`;
-      await stage.session.query("savepoint rw_explain");
-      let plans: readonly { "QUERY PLAN": readonly { Plan: PlanNode }[] }[] = [];
-      try {
-        plans = await stage.run(explain);
-      } catch (error) {
-        if (!stage.isRefusal(error)) throw error;
-        await stage.session.query("rollback to savepoint rw_explain");
-      }
-      const count = removed(plans[0]?.["QUERY PLAN"][0]?.Plan ?? {});
-      if (count > 0)
-        stage.found(
-          READ_CHECKS.explain,
-          relation,
-          `EXPLAIN ANALYZE of ${relation.schema}.${relation.name} tells that ${count} rows of others were passed over`,
-          stage.evidence([{ "Rows Removed by Filter": count }], explain),
-        );
-    }
-  });
+  const walled = tables.filter((relation) => stage.row("b", relation) !== undefined);
+  const passedOver = new Map<string, number>();
+  const explain = (parts: readonly Relation[]): Sql =>
+    sql`explain (analyze, verbose, costs off, format json) ${list(
+      parts.map((relation) => sql`select 1 from ${relationName(relation)}`),
+      " union all ",
+    )}`;
+  const look = async (parts: readonly Relation[]): Promise<void> => {
+    if (parts.length === 0) return;
+    const outcome = await stage.attempt(async () => {
+      await stage.run(sql`select set_config('enable_seqscan', 'off', true)`);
+      return await stage.run<{ "QUERY PLAN": readonly { Plan: PlanNode }[] }>(explain(parts));
+    });
+    if (outcome.ok) removed(outcome.value[0]?.["QUERY PLAN"][0]?.Plan ?? {}, passedOver);
+    if (outcome.ok || parts.length === 1) return;
+    const half = Math.ceil(parts.length / 2);
+    await look(parts.slice(0, half));
+    await look(parts.slice(half));
+  };
+  await look(walled);
+  for (const relation of walled) {
+    const count = passedOver.get(tableName(relation));
+    if (count === undefined) continue;
+    const message = `EXPLAIN ANALYZE of ${tableName(relation)} tells that ${count} rows of others were passed over`;
+    stage.found(
+      READ_CHECKS.explain,
+      relation,
+      message,
+      stage.evidence([{ "Rows Removed by Filter": count }], explain([relation])),
+    );
+  }
 }

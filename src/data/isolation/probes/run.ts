@@ -1,7 +1,8 @@
-import { type Clock, randomBytes } from "../../../core/index.ts";
+import type { Clock } from "../../../core/index.ts";
 import type { CheckInfo, Finding } from "../finding.ts";
 import { type SqlAccess, SqlRefusal, type SqlSession } from "../session.ts";
 import type { IsolationSettings } from "../settings.ts";
+import { name, sql } from "../sql.ts";
 import type { ContextEntry } from "./context.ts";
 import { CONTEXT_CHECKS, probeContexts, probePrepared } from "./contexts.ts";
 import { KEY_CHECKS, probeKeys } from "./keys.ts";
@@ -17,11 +18,11 @@ import {
 import { inOrder, type Planted, plantRow } from "./plant.ts";
 import { probeReads, READ_CHECKS } from "./reads.ts";
 import { probeDetails, probeRights, RIGHT_CHECKS } from "./rights.ts";
-import { type Column, type Relation, readSchema, type Schema, tableName, tenantColumn } from "./schema.ts";
-import { probeSessions, SESSION_CHECKS } from "./sessions.ts";
-import { name, sql } from "./sql.ts";
+import { type Relation, readSchema, type Schema, tableName } from "./schema.ts";
+import { probeSessions, SESSION_CHECKS } from "./sessions/index.ts";
 import { type Disguise, Stage } from "./stage.ts";
-import { type Tenant, uuid } from "./values.ts";
+import { madeTenant, ownerColumns, probedTables, tenantsFor } from "./tenants.ts";
+import type { Tenant } from "./values.ts";
 import { probeWrites, WRITE_CHECKS } from "./writes.ts";
 
 /** Every probe, in the order in which they run. */
@@ -271,9 +272,9 @@ async function probeWithin(
     chunk.map(({ oid }) => oid),
   );
   await plantAll(stage, order, tenants.a, stage.planted.a, failed);
-  const before = await asApp(stage, async () => await steadyAnswers(stage));
+  const before = await stage.within(async () => await steadyAnswers(stage));
   await plantAll(stage, order, tenants.b, stage.planted.b, failed);
-  await asApp(stage, async () => {
+  await stage.within(async () => {
     await stage.enter(tenants.a);
     await attack(stage, chunk, before, whole);
   });
@@ -283,15 +284,6 @@ async function probeWithin(
   for (const check of stage.ran) collected.ran.add(check);
   for (const [check, reason] of stage.skipped) collected.skipped.set(check, reason);
   for (const relation of chunk) collected.note(outcomeOf(stage, relation, failed));
-}
-
-async function asApp<T>(stage: Stage, body: () => Promise<T>): Promise<T> {
-  await stage.session.query("savepoint rw_app");
-  await stage.asApp();
-  const value = await body();
-  await stage.session.query("rollback to savepoint rw_app");
-  await stage.session.query("release savepoint rw_app");
-  return value;
 }
 
 /** What views say without B's rows; those that say something else each time are left out. */
@@ -361,65 +353,6 @@ function outcomeOf(stage: Stage, relation: Relation, failed: ReadonlyMap<number,
     state: "blind",
     reason: may ? `${stage.role} saw no row of its own tenant` : `${stage.role} may not read it`,
   };
-}
-
-/** The columns that hold a tenant's id: those of the settings, and what they refer to. */
-export function ownerColumns(schema: Schema, settings: IsolationSettings): ReadonlyMap<number, ReadonlySet<string>> {
-  const owners = new Map<number, Set<string>>();
-  const open: [number, string][] = [];
-  const add = (oid: number, column: string): void => {
-    const known = owners.get(oid) ?? new Set();
-    if (known.has(column)) return;
-    owners.set(oid, known.add(column));
-    open.push([oid, column]);
-  };
-  for (const relation of schema.relations.values()) {
-    if (!["r", "p"].includes(relation.kind)) continue;
-    const column = tenantColumn(relation, settings);
-    if (column !== undefined) add(relation.oid, column.name);
-  }
-  for (let next = open.pop(); next !== undefined; next = open.pop()) {
-    const [oid, column] = next;
-    for (const reference of schema.relations.get(oid)?.references ?? []) {
-      const target = reference.targetColumns[reference.columns.indexOf(column)];
-      if (target !== undefined) add(reference.target, target);
-    }
-  }
-  return owners;
-}
-
-/** Tenant tables, without partitions, which are reached through the table they are part of. */
-function probedTables(
-  schema: Schema,
-  settings: IsolationSettings,
-  owners: ReadonlyMap<number, ReadonlySet<string>>,
-): Relation[] {
-  const global = new Set(settings.globalTables.map(({ table }) => table));
-  return [...schema.relations.values()].filter(
-    (relation) => owners.has(relation.oid) && !relation.isPartition && !global.has(tableName(relation)),
-  );
-}
-
-const TENANT_LIMITS: Readonly<Record<string, number>> = {
-  int2: 32_000,
-  int4: 2_000_000_000,
-  int8: 2_000_000_000,
-  numeric: 2_000_000_000,
-};
-
-/** An id that every tenant column can hold, as far as one exists, and a marker for texts. */
-function madeTenant(columns: readonly Column[]): Tenant {
-  const unique = randomBytes(4).toString("hex");
-  const marker = `rwprobe${unique}`;
-  if (columns.some(({ base }) => base === "uuid")) return { id: uuid(), marker };
-  const limits = columns.map(({ base }) => TENANT_LIMITS[base]).filter((limit) => limit !== undefined);
-  if (limits.length === 0) return { id: marker, marker };
-  const limit = Math.min(...limits);
-  return { id: String(limit - 1 - (randomBytes(4).readUInt32BE() % Math.floor(limit / 4))), marker };
-}
-
-function tenantsFor(columns: readonly Column[]): { a: Tenant; b: Tenant; nobody: Tenant } {
-  return { a: madeTenant(columns), b: madeTenant(columns), nobody: madeTenant(columns) };
 }
 
 /**

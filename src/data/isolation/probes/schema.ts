@@ -177,7 +177,7 @@ select w.oid::int8::float8 as oid, w.nspname as schema, w.relname as name, w.rel
     'truncate', has_table_privilege($1, w.oid, 'truncate'), 'usage', has_schema_privilege($1, w.nspname, 'usage')) as may
 from wanted w left join cols on cols.oid = w.oid left join keys on keys.oid = w.oid left join refs on refs.oid = w.oid
   left join checks on checks.oid = w.oid left join domain_checks on domain_checks.oid = w.oid
-order by w.nspname, w.relname limit ${RELATIONS_MAX}`;
+order by w.nspname, w.relname limit $3`;
 
 const ROUTINES = `
 select n.nspname as schema, p.proname as name, p.oid::regprocedure::text as signature, p.pronargdefaults as optional,
@@ -212,7 +212,7 @@ interface RelationRow extends Omit<Relation, "hints"> {
 /** Reads what the probes need, as the role that plants; `role` is the one that attacks. */
 export async function readSchema(session: SqlSession, settings: IsolationSettings, role: string): Promise<Schema> {
   const values = [role, settings.schemas];
-  const rows = await session.query<RelationRow>(RELATIONS, values);
+  const rows = await session.query<RelationRow>(RELATIONS, [...values, RELATIONS_MAX]);
   const relations = rows.map((row): Relation => {
     const { bounds, checks, domainChecks, policies, ...rest } = row;
     return { ...rest, checks: [...checks, ...domainChecks], hints: [...bounds, ...policies] };

@@ -1,10 +1,10 @@
 import type { CheckInfo, Evidence, Finding, ObjectName } from "../finding.ts";
 import { SqlRefusal, type SqlSession } from "../session.ts";
 import type { IsolationSettings } from "../settings.ts";
+import { list, name, type Sql, sql } from "../sql.ts";
 import type { ContextEntry } from "./context.ts";
-import type { Garden, Planted, PlantedRow } from "./plant.ts";
+import { type Garden, type Planted, type PlantedRow, typed } from "./plant.ts";
 import { type Relation, type Schema, tableName } from "./schema.ts";
-import { list, literal, name, type Sql, sql } from "./sql.ts";
 import type { Tenant } from "./values.ts";
 
 /** What came of something that PostgreSQL may refuse. */
@@ -64,6 +64,9 @@ export class Stage {
   readonly #seen = new Set<string>();
   #last = "";
   #number = 0;
+  /** Attempts that are under way inside each other, and how many of their savepoints stand. */
+  #depth = 0;
+  #savepoints = 0;
 
   constructor(setting: Setting) {
     this.session = setting.session;
@@ -87,9 +90,16 @@ export class Stage {
     await this.entry.enter(this.session, tenant.id);
   }
 
-  /** Runs the body in a savepoint and takes back whatever it did, settings and roles too. */
+  /**
+   * Runs the body and takes back whatever it did, settings and roles too. The savepoint stays for the next attempt, which
+   * saves most of the round trips: between attempts nothing may be done that has to last.
+   */
   async attempt<T>(body: () => Promise<T>): Promise<Outcome<T>> {
-    await this.session.query("savepoint rw_probe");
+    const depth = this.#depth;
+    const savepoint = `rw_probe_${depth}`;
+    if (this.#savepoints <= depth) await this.session.query(`savepoint ${savepoint}`);
+    this.#savepoints = depth + 1;
+    this.#depth = depth + 1;
     let outcome: Outcome<T>;
     try {
       outcome = { ok: true, value: await body() };
@@ -97,10 +107,32 @@ export class Stage {
       if (!(error instanceof SqlRefusal)) throw error;
       this.#noteRefusal(error);
       outcome = { ok: false, refusal: error };
+    } finally {
+      this.#depth = depth;
     }
-    await this.session.query("rollback to savepoint rw_probe");
-    await this.session.query("release savepoint rw_probe");
+    await this.session.query(`rollback to savepoint ${savepoint}`);
+    this.#savepoints = depth + 1;
     return outcome;
+  }
+
+  /** Runs the body in another tenant's context. Attempts in it take nothing of the context back. */
+  async as(tenant: Tenant, body: () => Promise<void>): Promise<void> {
+    await this.attempt(async () => {
+      await this.enter(tenant);
+      await body();
+    });
+  }
+
+  /** Runs the body between savepoints of its own, as the app role; what it did is taken back. */
+  async within<T>(body: () => Promise<T>): Promise<T> {
+    await this.session.query("savepoint rw_app");
+    this.#savepoints = 0;
+    await this.asApp();
+    const value = await body();
+    await this.session.query("rollback to savepoint rw_app");
+    await this.session.query("release savepoint rw_app");
+    this.#savepoints = 0;
+    return value;
   }
 
   /** The rows of the statement, taken back afterwards; none when it is refused. */
@@ -133,7 +165,7 @@ export class Stage {
     const [owner] = this.garden.owners.get(relation.oid) ?? [];
     const column = relation.columns.find((one) => one.name === owner);
     if (column !== undefined && (!readable || column.readable))
-      return sql`${name(column.name)}::text = ${literal(this[tenant].id)}`;
+      return sql`${name(column.name)} = ${typed(column, this[tenant].id)}`;
     return this.byKey(tenant, relation, readable);
   }
 
@@ -141,16 +173,15 @@ export class Stage {
   byKey(tenant: "a" | "b", relation: Relation, readable = true): Sql | undefined {
     const row = this.row(tenant, relation);
     if (row === undefined) return undefined;
-    const usable = relation.keys.find(({ columns }) =>
-      columns.every(
-        (key) => relation.columns.some((one) => one.name === key && (one.readable || !readable)) && row[key] != null,
-      ),
-    );
-    if (usable === undefined || usable.columns.length === 0) return undefined;
-    return list(
-      usable.columns.map((key) => sql`${name(key)}::text = ${literal(row[key] ?? null)}`),
-      " and ",
-    );
+    for (const { columns } of relation.keys) {
+      const parts = columns.flatMap((key) => {
+        const column = relation.columns.find((one) => one.name === key);
+        const usable = column !== undefined && (column.readable || !readable) && typeof row[key] === "string";
+        return usable ? [sql`${name(key)} = ${typed(column, row[key] ?? null)}`] : [];
+      });
+      if (parts.length > 0 && parts.length === columns.length) return list(parts, " and ");
+    }
+    return undefined;
   }
 
   found(check: CheckInfo, where: Where, message: string, evidence?: Evidence, level = check.level): void {

@@ -1,7 +1,8 @@
+import type { CheckInfo } from "../finding.ts";
+import { list, name, type Sql, sql } from "../sql.ts";
 import { live } from "./check.ts";
 import { draftRow, insertSql, relationName, typed } from "./plant.ts";
 import { type Relation, tableName } from "./schema.ts";
-import { name, type Sql, sql } from "./sql.ts";
 import type { Stage } from "./stage.ts";
 
 export const WRITE_CHECKS = {
@@ -104,7 +105,7 @@ export async function probeWrites(stage: Stage, relations: readonly Relation[]):
       const statement = by(stage, relation);
       return statement === undefined ? [] : [{ relation, statement }];
     });
-  stage.ran.add(WRITE_CHECKS.update.id).add(WRITE_CHECKS.delete.id);
+  for (const { id } of Object.values(WRITE_CHECKS)) stage.ran.add(id);
   for (const { relation, statement } of await touching(stage, make(updates))) {
     const evidence = await reached(stage, statement);
     stage.found(
@@ -123,9 +124,19 @@ export async function probeWrites(stage: Stage, relations: readonly Relation[]):
       evidence,
     );
   }
+  for (const { relation, statement } of await touching(stage, make(returns))) {
+    const evidence = await reached(stage, statement, sql`returning o.*`);
+    stage.found(
+      WRITE_CHECKS.returning,
+      relation,
+      `RETURNING gave a row of another tenant from ${tableName(relation)}`,
+      evidence,
+    );
+  }
+  await probeEffects(stage, make(merges), WRITE_CHECKS.merge, "MERGE changed");
+  await probeEffects(stage, make(blindUpdates), WRITE_CHECKS.update, "UPDATE without a condition changed");
+  await probeEffects(stage, make(blindDeletes), WRITE_CHECKS.delete, "DELETE without a condition removed");
   for (const relation of tables) {
-    await probeReturning(stage, relation);
-    await probeMerge(stage, relation);
     await probeInsert(stage, relation);
     await probeWithoutTenant(stage, relation);
     await probeMove(stage, relation);
@@ -134,73 +145,98 @@ export async function probeWrites(stage: Stage, relations: readonly Relation[]):
 }
 
 /** The rows that the write reached, as far as they may be read. */
-async function reached(stage: Stage, statement: Sql): Promise<ReturnType<Stage["evidence"]>> {
-  const whole = sql`${statement} returning *`;
+async function reached(
+  stage: Stage,
+  statement: Sql,
+  returning = sql`returning *`,
+): Promise<ReturnType<Stage["evidence"]>> {
+  const whole = sql`${statement} ${returning}`;
   const rows = await stage.tried(whole);
   return stage.evidence(rows.length > 0 ? rows : [{ rows: 1 }], rows.length > 0 ? whole : statement);
 }
 
 /** A row of one's own is deleted, and what is returned is read from the same table. */
-async function probeReturning(stage: Stage, relation: Relation): Promise<void> {
+function returns(stage: Stage, relation: Relation): Sql | undefined {
   const mine = stage.rowsOf("a", relation, true);
   const theirs = stage.rowsOf("b", relation, true);
-  if (mine === undefined || theirs === undefined || !relation.may.delete || !relation.may.select) return;
+  if (mine === undefined || theirs === undefined || !relation.may.delete || !relation.may.select) return undefined;
   const table = relationName(relation);
-  const other = relation.columns.find(({ readable }) => readable);
-  if (other === undefined) return;
-  const statement = sql`with other as (select * from ${table} where ${theirs}),
-    gone as (delete from ${table} using other o where ${qualified(table, mine)} returning o.*) select * from gone limit 5`;
-  const rows = await stage.tried(statement);
-  stage.ran.add(WRITE_CHECKS.returning.id);
-  if (rows.length > 0)
-    stage.found(
-      WRITE_CHECKS.returning,
-      relation,
-      `RETURNING gave a row of another tenant from ${tableName(relation)}`,
-      stage.evidence(rows, statement),
-    );
+  const columns = list(relation.columns.filter(({ readable }) => readable).map((column) => name(column.name)));
+  return sql`delete from ${table} m using (select ${columns} from ${table} where ${theirs}) o
+    where m.ctid = any (array(select ctid from ${table} where ${mine}))`;
 }
 
-/** The condition about the table itself, where another relation has columns of the same names. */
-const qualified = (table: Sql, condition: Sql): Sql =>
-  sql`${table}.ctid = any (array(select ctid from ${table} where ${condition}))`;
-
-async function probeMerge(stage: Stage, relation: Relation): Promise<void> {
+function merges(stage: Stage, relation: Relation): Sql | undefined {
   const theirs = stage.rowsOf("b", relation, true);
-  const column = updatable(relation);
-  if (theirs === undefined || column === undefined || !relation.may.update || !relation.may.select) return;
-  const value = relation.columns.find((one) => one.name === column);
-  if (value?.readable !== true) return;
-  const table = relationName(relation);
-  const statement = sql`merge into ${table} t using (select 1 as rw_one) s on ${theirs} when matched then update set ${name(column)} = t.${name(column)}`;
-  const before = await plantedCount(stage, relation);
+  const column = relation.columns.find((one) => one.updatable && one.readable && !one.generated);
+  if (theirs === undefined || column === undefined || !relation.may.select) return undefined;
+  return sql`merge into ${relationName(relation)} t using (select 1 as rw_one) s on ${theirs} when matched then update set ${name(column.name)} = t.${name(column.name)}`;
+}
+
+/** A statement without a condition takes every row it may: on a table that is in use that would be felt. */
+const BLIND_ROWS_MAX = 1_000;
+
+/** Reads no column, so that only the policies for writing stand before it: those for reading do not count. */
+function blindUpdates(stage: Stage, relation: Relation): Sql | undefined {
+  const column = relation.columns.find((one) => one.updatable && !one.generated && !one.serial);
+  const row = stage.row("b", relation);
+  if (column === undefined || row === undefined || relation.rowsEstimate > BLIND_ROWS_MAX) return undefined;
+  const owners = stage.garden.owners.get(relation.oid) ?? new Set();
+  const plain =
+    relation.columns.find(
+      (one) => one.updatable && !one.generated && !one.serial && !owners.has(one.name) && !isKey(relation, one.name),
+    ) ?? column;
+  return sql`update ${relationName(relation)} set ${name(plain.name)} = ${typed(plain, row[plain.name] ?? null)}`;
+}
+
+const isKey = (relation: Relation, column: string): boolean =>
+  relation.keys.some(({ columns }) => columns.includes(column));
+
+function blindDeletes(stage: Stage, relation: Relation): Sql | undefined {
+  if (!relation.may.delete || stage.row("b", relation) === undefined || relation.rowsEstimate > BLIND_ROWS_MAX)
+    return undefined;
+  return sql`delete from ${relationName(relation)}`;
+}
+
+/** For what gives nothing back: what it did is seen by where B's rows lie afterwards. */
+async function probeEffects(stage: Stage, writes: readonly Write[], check: CheckInfo, said: string): Promise<void> {
+  stage.ran.add(check.id);
+  if (writes.length === 0) return;
+  const before = await placesOf(stage, writes);
   const outcome = await stage.attempt(async () => {
-    await stage.run(statement);
-    return await plantedCount(stage, relation);
+    for (const { statement } of writes) await stage.run(statement);
+    return await placesOf(stage, writes);
   });
-  stage.ran.add(WRITE_CHECKS.merge.id);
-  if (outcome.ok && before !== undefined && outcome.value !== undefined && outcome.value !== before)
+  if (!outcome.ok) {
+    if (writes.length === 1) return;
+    const half = Math.ceil(writes.length / 2);
+    await probeEffects(stage, writes.slice(0, half), check, said);
+    await probeEffects(stage, writes.slice(half), check, said);
+    return;
+  }
+  for (const [index, { relation, statement }] of writes.entries()) {
+    if (before[index] === outcome.value[index] || before[index] === undefined) continue;
     stage.found(
-      WRITE_CHECKS.merge,
+      check,
       relation,
-      `MERGE changed a row of another tenant in ${tableName(relation)}`,
+      `${said} a row of another tenant in ${tableName(relation)}`,
       stage.evidence([{ rows: 1 }], statement),
     );
+  }
 }
 
 /** Where B's rows lie, as whoever planted sees it: another place means that one was written. */
-async function plantedCount(stage: Stage, relation: Relation): Promise<string | undefined> {
-  const theirs = stage.rowsOf("b", relation, false);
-  if (theirs === undefined) return undefined;
+async function placesOf(stage: Stage, writes: readonly Write[]): Promise<readonly (string | undefined)[]> {
+  const columns = writes.map(({ relation }, index) => {
+    const theirs = stage.rowsOf("b", relation, false) ?? sql`false`;
+    return sql`(select string_agg(tableoid::text || ':' || ctid::text, ',' order by tableoid, ctid) from ${relationName(relation)} where ${theirs}) as ${name(`n${index}`)}`;
+  });
   const outcome = await stage.attempt(async () => {
     await stage.asPlanter();
     await stage.enter(stage.b);
-    const [row] = await stage.run<{ place: string }>(
-      sql`select coalesce(string_agg(tableoid::text || ':' || ctid::text || ':' || xmin::text, ',' order by tableoid, ctid), '') as place from ${relationName(relation)} where ${theirs}`,
-    );
-    return row?.place;
+    return await stage.run<Record<string, string | null>>(sql`select ${list(columns)}`);
   });
-  return outcome.ok ? outcome.value : undefined;
+  return writes.map((_, index) => (outcome.ok ? (outcome.value[0]?.[`n${index}`] ?? undefined) : undefined));
 }
 
 /** A refusal by a key or a reference comes after the wall's: the wall had let the row pass. */
@@ -212,9 +248,11 @@ async function probeInsert(stage: Stage, relation: Relation): Promise<void> {
   const allowed = new Map(
     [...values].filter(([column]) => relation.columns.find((one) => one.name === column)?.insertable === true),
   );
+  // Where the tenant cannot be written at all, a default writes it, and the row is one's own.
+  const owners = stage.garden.owners.get(relation.oid) ?? new Set();
+  if (![...owners].some((column) => allowed.has(column))) return;
   const statement = insertSql(relation, allowed, sql``);
   const outcome = await stage.attempt(async () => await stage.run(statement));
-  stage.ran.add(WRITE_CHECKS.insert.id);
   if (!outcome.ok && !AFTER_THE_WALL.has(outcome.refusal.sqlstate)) return;
   const row = outcome.ok ? Object.fromEntries(allowed) : { error: outcome.refusal.message };
   stage.found(
@@ -233,7 +271,6 @@ async function probeWithoutTenant(stage: Stage, relation: Relation): Promise<voi
   const row = new Map([...values].map(([key, value]) => [key, key === column.name ? null : value]));
   const statement = insertSql(relation, row, sql``);
   const outcome = await stage.attempt(async () => await stage.run(statement));
-  stage.ran.add(WRITE_CHECKS.without.id);
   if (outcome.ok)
     stage.found(
       WRITE_CHECKS.without,
@@ -247,22 +284,31 @@ async function probeMove(stage: Stage, relation: Relation): Promise<void> {
   const [owner] = stage.garden.owners.get(relation.oid) ?? [];
   const column = relation.columns.find((one) => one.name === owner);
   const mine = stage.byKey("a", relation) ?? stage.rowsOf("a", relation, true);
-  if (column?.updatable !== true || mine === undefined) return;
-  const statement = sql`update ${relationName(relation)} set ${name(column.name)} = ${typed(column, stage.b.id)} where ${mine}`;
-  const before = await plantedCount(stage, relation);
+  const theirs = stage.rowsOf("b", relation, false);
+  if (column?.updatable !== true || mine === undefined || theirs === undefined) return;
+  const whole = sql`update ${relationName(relation)} set ${name(column.name)} = ${typed(column, stage.b.id)}`;
+  // A condition reads columns, and what is read has to be seen afterwards, too: without one it has not.
+  const tries =
+    relation.rowsEstimate > BLIND_ROWS_MAX ? [sql`${whole} where ${mine}`] : [sql`${whole} where ${mine}`, whole];
+  for (const statement of tries)
+    if (await moved(stage, relation, statement, theirs)) {
+      const message = `a row of ${tableName(relation)} was moved to another tenant`;
+      stage.found(WRITE_CHECKS.move, relation, message, stage.evidence([{ [column.name]: stage.b.id }], statement));
+      return;
+    }
+}
+
+async function moved(stage: Stage, relation: Relation, statement: Sql, theirs: Sql): Promise<boolean> {
   const outcome = await stage.attempt(async () => {
     await stage.run(statement);
-    return await plantedCount(stage, relation);
+    await stage.asPlanter();
+    await stage.enter(stage.b);
+    return await stage.run<{ n: number }>(
+      sql`select count(*)::int4 as n from ${relationName(relation)} where ${theirs}`,
+    );
   });
-  stage.ran.add(WRITE_CHECKS.move.id);
-  const refused = outcome.ok ? outcome.value === before : !AFTER_THE_WALL.has(outcome.refusal.sqlstate);
-  if (refused) return;
-  stage.found(
-    WRITE_CHECKS.move,
-    relation,
-    `a row of ${tableName(relation)} was moved to another tenant`,
-    stage.evidence([{ [column.name]: stage.b.id }], statement),
-  );
+  if (!outcome.ok) return AFTER_THE_WALL.has(outcome.refusal.sqlstate);
+  return (outcome.value[0]?.n ?? 0) > (stage.planted.b.get(relation.oid)?.length ?? 0);
 }
 
 const REFERENCED = "0A000";
@@ -278,7 +324,6 @@ async function probeTruncate(stage: Stage, relation: Relation): Promise<void> {
     statement = cascading;
     outcome = await stage.attempt(async () => await stage.run(cascading));
   }
-  stage.ran.add(WRITE_CHECKS.truncate.id);
   if (outcome.ok) {
     stage.found(
       WRITE_CHECKS.truncate,

@@ -1,4 +1,5 @@
-import { assert } from "../../../core/index.ts";
+import { assert } from "../../core/index.ts";
+import { quoted, literal as quotedLiteral } from "./sql-text.ts";
 
 /** SQL that was written in this program, with quoted names and literals put in. Nothing else can be put into one. */
 export class Sql {
@@ -15,14 +16,12 @@ export class Sql {
   /** A name, quoted: `name("a b", "t")` is `"a b"."t"`. */
   static name(parts: readonly string[]): Sql {
     for (const part of parts) assert(part !== "" && !part.includes("\0"), "a name has characters, and no NUL");
-    return new Sql(parts.map((part) => `"${part.replaceAll('"', '""')}"`).join("."));
+    return new Sql(quoted(...parts));
   }
 
-  /** A string literal that reads the same under both settings of standard_conforming_strings. */
   static literal(value: string): Sql {
     assert(!value.includes("\0"), "PostgreSQL's text has no NUL");
-    const quoted = `'${value.replaceAll("'", "''").replaceAll("\\", "\\\\")}'`;
-    return new Sql(value.includes("\\") ? ` E${quoted}` : quoted);
+    return new Sql(quotedLiteral(value));
   }
 
   /** What PostgreSQL itself printed as an expression, a type or a signature, with every name in it quoted where needed. */
