@@ -133,7 +133,10 @@ function turn(
   const named = relation.checks.find((check) => refusal.message.includes(`"${check.name}"`));
   const columns = (named?.columns ?? []).filter((column) => free.has(column));
   // A constraint over several columns: each is turned at its own pace, so that pairs are tried, too.
-  const turning = columns.length > 0 ? columns : [...free];
+  const plain = relation.columns.filter(
+    ({ base, kind, name: column }) => free.has(column) && kind !== "enum" && base !== "bool",
+  );
+  const turning = columns.length > 0 ? columns : plain.map((column) => column.name);
   turning.forEach((column, index) => {
     if (index === 0 || attempt % (index + 2) === 0) choice.set(column, (choice.get(column) ?? 0) + 1);
   });

@@ -178,7 +178,11 @@ async function probeAsRole(campaign: Campaign, collected: Collected): Promise<{ 
     for (const { id } of LIVE_CHECKS) collected.skipped.set(id, `there is no role ${role}`);
     return { a, b };
   }
-  const schema = await readSchema(session, settings, role);
+  const schema = await readSchema(session, settings, role).catch((error: unknown) => {
+    if (!(error instanceof SqlRefusal)) throw error;
+    for (const { id } of LIVE_CHECKS) collected.skipped.set(id, `the catalog could not be read: ${error.message}`);
+  });
+  if (schema === undefined) return tenantsFor([]);
   const owners = ownerColumns(schema, settings);
   const wanted = probedTables(schema, settings, owners);
   const tenants = tenantsFor(
