@@ -110,6 +110,15 @@ export function draftRow(
   return { values, free };
 }
 
+/** The values that the app role may write itself. */
+export function insertable(
+  relation: Relation,
+  values: ReadonlyMap<string, string | null>,
+): ReadonlyMap<string, string | null> {
+  const columns = new Set(relation.columns.filter((column) => column.insertable).map((column) => column.name));
+  return new Map([...values].filter(([column]) => columns.has(column)));
+}
+
 /** INSERT of the values, giving back every column as text. */
 export function insertSql(relation: Relation, values: ReadonlyMap<string, string | null>, tail: Sql): Sql {
   const columns = relation.columns.filter((column) => values.has(column.name));
