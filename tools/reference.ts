@@ -158,8 +158,41 @@ const configuration: ReferencePage = {
   },
 };
 
+const Checks = z.object({
+  ISOLATION_CHECKS: z.array(
+    z.object({
+      id: z.string(),
+      kind: z.string(),
+      level: z.string(),
+      title: z.string(),
+      why: z.string(),
+      remediation: z.string(),
+    }),
+  ),
+});
+
+const tenancyChecks: ReferencePage = {
+  file: "docs/reference/tenancy-checks.md",
+  source: "src/data/isolation/index.ts",
+  async render(root) {
+    const module: unknown = await import(path.join(root, this.source));
+    const rows = Checks.parse(module).ISOLATION_CHECKS.map(({ id, kind, level, remediation, title, why }) => [
+      `\`${id}\``,
+      kind,
+      level,
+      title,
+      why,
+      remediation,
+    ]);
+    const about =
+      "Every check of `ringwall tenancy verify`. Static ones read the catalog; live ones run with `--attack`. An error is " +
+      "a way to another tenant's rows, a warning makes one likelier or costs, a notice is worth knowing.";
+    return page("Checks of isolation", about, ["check", "kind", "level", "what it says", "why", "what to do"], rows);
+  },
+};
+
 /** Every generated page. A new registry of the public surface gets its page here. */
-export const PAGES: readonly ReferencePage[] = [errors, auditActions, commands, routes, configuration];
+export const PAGES: readonly ReferencePage[] = [errors, auditActions, commands, routes, configuration, tenancyChecks];
 
 /** The pages whose source is there, rendered. */
 export async function renderPages(root: string): Promise<Map<string, string>> {

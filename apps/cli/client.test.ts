@@ -230,18 +230,26 @@ test("without a terminal and without a file, no link is made: a new one would ha
 });
 
 test("rows are an aligned table for people and JSON for programs", async () => {
+  const rest = {
+    status: "active",
+    environment: "production",
+    account: null,
+    created_at: "2026-11-24T00:00:00.000Z",
+    deletion_at: null,
+    deleted_at: null,
+  };
   const items = [
-    { id: "north", name: "Northbank", status: "active", created_at: "2026-11-24T00:00:00.000Z" },
-    { id: "southbank", name: "S\u0007", status: "active", created_at: "2026-11-24T00:00:00.000Z" },
+    { id: "north", name: "Northbank", ...rest },
+    { id: "southbank", name: "S\u0007", ...rest },
   ];
   const { socket } = await serve(json(200, { items }));
   const over = { connect: () => client({ kind: "socket", path: socket }) };
   const people = recorded({}, over);
   await run(commands, ["tenants", "list"], people.context);
   expect(people.out).toEqual([
-    "id         name       status  created at",
-    "north      Northbank  active  2026-11-24T00:00:00.000Z",
-    "southbank  S\u{FFFD}         active  2026-11-24T00:00:00.000Z",
+    "id         name       status  environment  deletion at  created at",
+    "north      Northbank  active  production   -            2026-11-24T00:00:00.000Z",
+    "southbank  S\u{FFFD}         active  production   -            2026-11-24T00:00:00.000Z",
   ]);
   const programs = recorded({}, over);
   await run(commands, ["tenants", "list", "--json"], programs.context);

@@ -15,3 +15,4 @@ export { redisMissing, startRedis, type TestRedis } from "./redis-server.ts";
 export { type SoftHsm, softHsm, softHsmMissing } from "./sealing/softhsm.ts";
 export { CONTRACT_TENANTS, type SecretStoreUnderTest, secretStoreContract } from "./secrets/index.ts";
 export type { TestServer } from "./servers/template.ts";
+export { type BuilderUnderTest, type OpenBuilder, type Send, transactionsContract } from "./transactions/index.ts";

@@ -6,12 +6,14 @@ import { afterEach, expect, test } from "vitest";
 import { commands } from "../../apps/cli/commands/index.ts";
 import { recorded, temporaryFolder } from "../../apps/cli/context.fixture.ts";
 import { run } from "../../apps/cli/run.ts";
-import { systemClock, tenantId } from "../../src/core/index.ts";
+import { randomToken, systemClock, tenantId } from "../../src/core/index.ts";
 import { presentSigner, type TestDatabase, testDatabase } from "../../src/testing/index.ts";
 
 // The schemas of examples/, as somebody else wrote them: their faults, what mends them, and what is left.
 
 const EXAMPLES = fileURLToPath(new URL("../../examples/", import.meta.url));
+/** Two attacks of every table, on a machine that does other things beside. */
+const TEST_MS = 240_000;
 const A = "11111111-1111-4111-8111-111111111111";
 const B = "22222222-2222-4222-8222-222222222222";
 
@@ -91,17 +93,46 @@ async function superuser(): Promise<string> {
   return row?.name ?? "";
 }
 
+/** A private file with the URL of the test's database for a login. */
+function urlFile(folder: string, user: string, password: string): string {
+  const { database, host, port } = db.target(user);
+  const file = join(folder, `${user}.url`);
+  const url = `postgres://${user}:${encodeURIComponent(password)}@localhost:${port}/${database}?host=${encodeURIComponent(host)}`;
+  writeFileSync(file, url, { mode: 0o600 });
+  return file;
+}
+
 /** A command of `tenancy` over the test's database, as its superuser. */
 async function tenancy(example: string, ...words: string[]): Promise<{ code: number; out: string; err: string }> {
   const folder = temporaryFolder();
-  const { credential, database, host, port, user } = db.target(await superuser());
-  const file = join(folder, "url");
-  const password = encodeURIComponent((await credential()).open());
-  const url = `postgres://${user}:${password}@localhost:${port}/${database}?host=${encodeURIComponent(host)}`;
-  writeFileSync(file, url, { mode: 0o600 });
+  const user = await superuser();
+  const file = urlFile(folder, user, (await db.target(user).credential()).open());
   const { context, err, out } = recorded({ cwd: folder }, { clock: db.clock });
   const line = ["tenancy", ...words, "--url-file", file, "--settings", join(EXAMPLES, example, "tenancy.json")];
   return { code: await run(commands, line, context), out: out.join("\n"), err: err.join("\n") };
+}
+
+interface Found {
+  readonly check: string;
+  readonly level: string;
+  readonly tables: readonly string[];
+  readonly evidence?: unknown;
+}
+
+/** Rows of the other tenant that were really reached. */
+function proven({ findings }: { readonly findings: readonly Found[] }): readonly Found[] {
+  return findings.filter(({ evidence, level }) => evidence !== undefined && level === "error");
+}
+
+/** What `verify --attack` is told: the application's own login for its sessions, and the key that signs contexts. */
+async function attacking({ app }: Story): Promise<readonly string[]> {
+  const folder = temporaryFolder();
+  const { key, kid } = db.contextKey;
+  writeFileSync(join(folder, "context.key"), `${kid}:${key.toString("base64url")}\n`, { mode: 0o600 });
+  const password = randomToken(18);
+  await db.owner.query(`alter role ${app} password '${password}'`);
+  await db.owner.query(`grant connect on database ${db.name} to ${app}`);
+  return ["--attack", "--app-url-file", urlFile(folder, app, password), "--context-key", join(folder, "context.key")];
 }
 
 /** What the login of the application gets for tenant A, or PostgreSQL's refusal. */
@@ -140,13 +171,23 @@ test.each(STORIES)(
     const leaks = await asTenant(story, story.ways);
     expect(leaks.filter((answer) => answer.includes(B)).length).toBeGreaterThan(story.ways.length / 2);
 
+    const attack = await attacking(story);
+    const reached = await tenancy(story.example, "verify", ...attack, "--format", "json");
+    expect(reached.code, reached.err).toBe(1);
+    const found = JSON.parse(reached.out);
+    expect(found.skipped).toEqual([]);
+    const proofs = proven(found);
+    expect(new Set(proofs.flatMap(({ tables }) => tables)).size).toBeGreaterThan(3);
+    for (const { evidence } of proofs) expect(evidence).toMatchObject({ reached: expect.stringMatching(/^tenant /) });
+
     const file = join(temporaryFolder(), "fix.sql");
     expect((await tenancy(story.example, "verify", "--fix", file)).code).toBe(1);
     await db.owner.query(readFileSync(file, "utf8"));
 
-    const after = await tenancy(story.example, "verify", "--strict", "--format", "json");
+    const after = await tenancy(story.example, "verify", ...attack, "--strict", "--format", "json");
     const report = JSON.parse(after.out);
     expect(report.findings.filter(({ level }: { level: string }) => level === "error")).toEqual([]);
+    expect([proven(report), report.skipped]).toEqual([[], []]);
     expect(after.code).toBe(0);
     const states = new Set(report.verdicts.map(({ state }: { state: string }) => state));
     expect(states).toEqual(new Set(["GLOBAL", "WALLED"]));
@@ -156,4 +197,5 @@ test.each(STORIES)(
     expect(JSON.parse(held[0] ?? "")).toHaveLength(1);
     expect(held.at(-1)).toMatch(/violates foreign key/);
   },
+  TEST_MS,
 );

@@ -1,3 +1,5 @@
+import { callsWhatStays } from "../../data/transactions/index.ts";
+
 /**
  * Statements that end with their transaction, whatever they do: none of them can prepare, declare, listen, discard or set
  * anything for a session. Everything that begins otherwise, a comment too, is taken for one that may.
@@ -6,17 +8,10 @@ const ENDS_WITH_TRANSACTION =
   /^\s*(?:select|with|insert|update|delete|merge|values|table|savepoint|release|lock|rollback\s+to)\b/i;
 
 /**
- * What such a statement can call that stays: settings of the session, its advisory locks, SQL that is put together while
- * it runs. An identifier in escapes may be any of them.
- */
-const CALLS_WHAT_STAYS =
-  /set_config|advisory_(?:un)?lock|_to_xml|ts_stat|ts_rewrite|dblink|u&"|\binto\s+(?:temp|temporary|unlogged)\b/i;
-
-/**
  * Whether something of this statement may be there after its transaction: a cursor, a prepared statement, a setting, a
  * lock. Its connection then serves nobody else, because the next transaction is another tenant's. By the text alone, which
  * is a constant, so each is looked at once; says yes in doubt.
  */
 export function leavesTraces(text: string): boolean {
-  return !ENDS_WITH_TRANSACTION.test(text) || CALLS_WHAT_STAYS.test(text);
+  return !ENDS_WITH_TRANSACTION.test(text) || callsWhatStays(text);
 }

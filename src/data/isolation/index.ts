@@ -22,8 +22,16 @@ export {
 } from "./generate/index.ts";
 export { ISOLATION_CHECKS, isolationFixes } from "./mend.ts";
 export { RINGWALL_SETTINGS } from "./own.ts";
+export {
+  contextEntry,
+  PROBE_LIMITS,
+  type ProbeAccess,
+  type ProbeLimits,
+  type ProbeReport,
+  runProbes,
+} from "./probes/index.ts";
 export { isGreen, prettyReport, sarifReport } from "./report/index.ts";
 export { type SqlAccess, SqlRefusal, type SqlSession } from "./session.ts";
 export { IsolationSettings } from "./settings.ts";
 export { verdicts } from "./verdicts.ts";
-export { type Judged, judge, verifyStatic } from "./verify.ts";
+export { type Judged, judge, verifyLive, verifyStatic } from "./verify.ts";

@@ -2,11 +2,17 @@ import type { Catalog } from "./catalog/index.ts";
 import { STATIC_CHECKS } from "./checks/index.ts";
 import type { CheckInfo, Report } from "./finding.ts";
 import { planIsolation } from "./generate/index.ts";
+import { LIVE_CHECKS } from "./probes/index.ts";
 import { migrationText, planFixes } from "./report/index.ts";
 import type { IsolationSettings } from "./settings.ts";
+import { UNTRIED } from "./untried.ts";
 
 /** Every check that this version knows. */
-export const ISOLATION_CHECKS: readonly CheckInfo[] = STATIC_CHECKS.map(({ info }) => info);
+export const ISOLATION_CHECKS: readonly CheckInfo[] = [
+  ...STATIC_CHECKS.map(({ info }) => info),
+  ...LIVE_CHECKS,
+  UNTRIED,
+];
 
 /** What the generator does not touch: who may do what on the server, and what a connection begins with. */
 const BESIDE_SCHEMA: ReadonlySet<string> = new Set(["roles", "server", "session"]);

@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import { sql } from "kysely";
 import { openSql } from "ringwall/adapters/postgres";
 import { wall } from "ringwall/migrations";

@@ -1,7 +1,9 @@
 import { writeFile } from "node:fs/promises";
-import type { Report } from "ringwall/data/isolation";
+import type { Target } from "ringwall/adapters/postgres";
+import type { IsolationSettings, Report } from "ringwall/data/isolation";
 import { type Command, type Context, EXIT, type Input, UsageError } from "../../command.ts";
 import { ringwallVersion } from "../version.ts";
+import { ATTACK_OPTIONS, refuseWithoutAttack } from "./attack-options.ts";
 import { DATABASE_OPTIONS } from "./database.ts";
 import { filePath, SETTINGS_OPTION } from "./settings.ts";
 
@@ -12,13 +14,15 @@ export const verifyTenancy: Command = {
   name: "tenancy verify",
   summary: "Say of each table whether one tenant can reach another's rows",
   about:
-    "Reads any PostgreSQL from 15 on, with Ringwall in it or without, and changes nothing. Each table is WALLED (with " +
+    "Reads any PostgreSQL from 15 on, with Ringwall in it or without, and changes nothing: --attack plants rows of two " +
+    "tenants that it makes up, in transactions that are rolled back. Each table is WALLED (with " +
     "the reasons), ATTACKED (with the rows), UNKNOWN (with what was not understood) or GLOBAL (declared so). Ends with " +
     "0 when nothing is at error level, 1 when something is, or with --strict when something was not understood, 2 for " +
     "a wrong command line, 3 when the database cannot be reached.",
   options: {
     ...DATABASE_OPTIONS,
     ...SETTINGS_OPTION,
+    ...ATTACK_OPTIONS,
     strict: { summary: "Fail for what was not understood, and for checks that could not run" },
     format: { value: "FORMAT", summary: `${FORMATS.join(", ")} (pretty)` },
     output: { value: "FILE", summary: "Write the report to this file instead of stdout" },
@@ -28,24 +32,23 @@ export const verifyTenancy: Command = {
   examples: [
     ["ringwall tenancy verify --url postgres://owner@127.0.0.1:5432/shop --password-file owner.password", "to read"],
     ["ringwall tenancy verify --url-file owner.url --strict --format sarif --output tenancy.sarif", "in CI"],
+    ["ringwall tenancy verify --url-file owner.url --attack --app-url-file app.url", "try it as well"],
     ["ringwall tenancy verify --url-file owner.url --fix 0042_tenants.sql", "write what mends it"],
   ],
   async run(input, context) {
     const format = readFormat(input);
+    refuseWithoutAttack(input);
     // Loaded here, so that other commands do not wait for a database driver and a parser of SQL.
-    const [{ findDatabase, reached, withSession }, { inspectionAccess }, isolation, { readSettings }] =
-      await Promise.all([
-        import("./database.ts"),
-        import("ringwall/adapters/postgres"),
-        import("ringwall/data/isolation"),
-        import("./settings.ts"),
-      ]);
+    const [{ findDatabase, reached, withSession }, isolation, { readSettings }] = await Promise.all([
+      import("./database.ts"),
+      import("ringwall/data/isolation"),
+      import("./settings.ts"),
+    ]);
     const only = readChecks(input, new Set(isolation.ISOLATION_CHECKS.map(({ id }) => id)));
     const settings = await readSettings(input, context.machine);
     const target = await findDatabase(input, context.machine);
     context.stderr(`looking at the ways of ${settings.appRoles.join(", ")} to the rows`);
-    const at = new Date(context.clock()).toISOString();
-    const whole = await reached(isolation.verifyStatic(inspectionAccess(target), settings, at));
+    const whole = await reached(examine(input, context, { target, settings }));
     const report = only === undefined ? whole : shownOnly(whole, only);
     await answer(input, context, await render(report, format));
     const fix = input.text("fix");
@@ -57,6 +60,24 @@ export const verifyTenancy: Command = {
     return isolation.isGreen(report, input.flag("strict")) ? EXIT.ok : EXIT.failed;
   },
 };
+
+async function examine(
+  input: Input,
+  context: Context,
+  { target, settings }: { readonly target: Target; readonly settings: IsolationSettings },
+): Promise<Report> {
+  const [{ inspectionAccess }, { verifyLive, verifyStatic }] = await Promise.all([
+    import("ringwall/adapters/postgres"),
+    import("ringwall/data/isolation"),
+  ]);
+  const at = new Date(context.clock()).toISOString();
+  const catalog = inspectionAccess(target);
+  if (!input.flag("attack")) return await verifyStatic(catalog, settings, at);
+  const { attackAccess, attackLimits } = await import("./attack.ts");
+  const probes = await attackAccess(input, context, { target, settings });
+  context.stderr("planting rows of two tenants, and attacking one as the other");
+  return await verifyLive({ catalog, probes }, { settings, at, limits: attackLimits(context) });
+}
 
 function readFormat(input: Input): Format {
   const given = input.text("format") ?? "pretty";

@@ -2,9 +2,20 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { inspectionAccess } from "../../../adapters/postgres/index.ts";
 import { randomBytes, systemClock } from "../../../core/index.ts";
 import { type TestDatabase, testDatabase } from "../../../testing/index.ts";
-import { type Names, ROLES, SETTING, statementsOf, TABLES } from "../self-test/base.ts";
-import { type Fault, faultName } from "../self-test/fault.ts";
-import { CONTEXT_FAULTS, KEY_FAULTS, PATH_FAULTS, RIGHT_FAULTS, ROW_FAULTS } from "../self-test/faults/index.ts";
+import {
+  CONTEXT_FAULTS,
+  type Fault,
+  faultName,
+  KEY_FAULTS,
+  type Names,
+  PATH_FAULTS,
+  RIGHT_FAULTS,
+  ROLES,
+  ROW_FAULTS,
+  SETTING,
+  statementsOf,
+  TABLES,
+} from "../self-test/index.ts";
 import type { SqlSession } from "../session.ts";
 import { IsolationSettings } from "../settings.ts";
 import { LIVE_CHECKS, PROBE_LIMITS, type ProbeReport, probeOpenTransaction, settingEntry } from "./index.ts";

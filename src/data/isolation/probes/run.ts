@@ -54,20 +54,24 @@ export interface ProbeLimits {
   readonly lockMs: number;
 }
 
+/** Enough for a thousand tables, and short enough that nobody who shares the database waits for it. */
 export const PROBE_LIMITS = { totalMs: 300_000, statementMs: 5_000, lockMs: 200 } as const;
 
 /** What was tried on a table. */
 export interface ProbedTable {
+  /** `schema.name`, unquoted. */
   readonly table: string;
   /** `proven`: the tenant saw its own row and none of the other's was looked for in vain. */
   readonly state: "proven" | "blind" | "unplanted";
   readonly reason: string;
 }
 
+/** What the probes found, and what they could not try. */
 export interface ProbeReport {
   readonly findings: readonly Finding[];
   /** Ids of the checks that ran at least once. */
   readonly ran: readonly string[];
+  /** Checks that could not run. One that found nothing here to try is neither here nor in `ran`. */
   readonly skipped: readonly { readonly check: string; readonly reason: string }[];
   readonly tables: readonly ProbedTable[];
 }
@@ -90,11 +94,11 @@ class Collected {
     }
   }
 
-  /** The most that any of the app roles showed. */
-  see(table: ProbedTable): void {
-    const known = this.tables.get(table.table);
-    if (known?.state === "proven" || (known !== undefined && table.state === "unplanted")) return;
-    this.tables.set(table.table, table);
+  /** Of several app roles the one that saw most counts, and a table without rows for any has none. */
+  note(probed: ProbedTable): void {
+    const known = this.tables.get(probed.table);
+    if (known === undefined || known.state === "blind" || probed.state === "unplanted")
+      this.tables.set(probed.table, probed);
   }
 
   report(): ProbeReport {
@@ -129,14 +133,19 @@ export async function runProbes(
     for (const check of sessions.ran) collected.ran.add(check);
     for (const { check, reason } of sessions.skipped) collected.skipped.set(check, reason);
   }
-  const reason = access.app === undefined ? "no connection as the application" : "no connection that may plant rows";
-  for (const { id } of LIVE_CHECKS)
-    if (!collected.skipped.has(id))
-      collected.skipped.set(
-        id,
-        access.admin === undefined || access.app === undefined ? reason : "nothing here that it applies to",
-      );
+  for (const { id } of LIVE_CHECKS) {
+    const reason = missing(access, id);
+    if (reason !== undefined && !collected.skipped.has(id)) collected.skipped.set(id, reason);
+  }
   return collected.report();
+}
+
+const OF_SESSIONS: ReadonlySet<string> = new Set(Object.values(SESSION_CHECKS).map(({ id }) => id));
+
+/** Why a check could not run; undefined when it could, and found nothing that it applies to. */
+function missing({ admin, app }: ProbeAccess, check: string): string | undefined {
+  if (OF_SESSIONS.has(check)) return app === undefined ? "no connection as the application" : undefined;
+  return admin === undefined ? "no connection that may plant rows" : undefined;
 }
 
 async function probeAsRoles(
@@ -194,11 +203,7 @@ async function probeAsRole(campaign: Campaign, collected: Collected): Promise<{ 
     const chunk = wanted.slice(start, start + TABLES_PER_TRANSACTION);
     if (limits.clock() > campaign.endsMs) {
       for (const relation of chunk)
-        collected.tables.set(tableName(relation), {
-          table: tableName(relation),
-          state: "unplanted",
-          reason: "the time was up",
-        });
+        collected.note({ table: tableName(relation), state: "unplanted", reason: "the time was up" });
       continue;
     }
     await session.query("begin");
@@ -290,7 +295,7 @@ async function probeWithin(
   collected.add(stage.findings);
   for (const check of stage.ran) collected.ran.add(check);
   for (const [check, reason] of stage.skipped) collected.skipped.set(check, reason);
-  for (const relation of chunk) collected.see(outcomeOf(stage, relation, failed));
+  for (const relation of chunk) collected.note(outcomeOf(stage, relation, failed));
 }
 
 /** What views say without B's rows; those that say something else each time are left out. */

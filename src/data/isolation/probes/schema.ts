@@ -194,11 +194,13 @@ where n.nspname not like 'pg\\_%' and n.nspname <> 'information_schema' and p.pr
   and has_function_privilege($1, p.oid, 'execute') and has_schema_privilege($1, n.oid, 'usage')
 order by 1, 3 limit 5000`;
 
+// PostgreSQL chooses the order of conditions, and asking for a right on a sequence that is none is an error: hence the case.
 const SEQUENCES = `
 select n.nspname as schema, c.relname as name from pg_class c join pg_namespace n on n.oid = c.relnamespace
 where c.relkind = 'S' and n.nspname not like 'pg\\_%' and n.nspname <> 'information_schema'
   and case when cardinality($2::text[]) > 0 then n.nspname = any ($2::text[]) else true end
-  and has_table_privilege($1, c.oid, 'select') and has_schema_privilege($1, n.oid, 'usage')
+  and case when c.relkind = 'S' then has_sequence_privilege($1, c.oid, 'select') else false end
+  and has_schema_privilege($1, n.oid, 'usage')
 order by 1, 2 limit 5000`;
 
 interface RelationRow extends Omit<Relation, "hints"> {
