@@ -64,6 +64,27 @@ export const RINGWALL_SETTINGS: IsolationSettings = IsolationSettings.parse({
       object: "ringwall.key_epoch_bump",
       reason: "Counts up one number, so that nodes notice.",
     },
+    ...[
+      "tenant_by_id",
+      ...REACH.filter(([, reason]) => reason === SEQUENCER || reason === CARE).map(([name]) => name),
+    ].map((name) => ({
+      check: "probe-definer-function",
+      object: `ringwall.${name}`,
+      reason: REACH.find(([known]) => known === name)?.[1] ?? "",
+    })),
+    ...["link", "login_transaction", "session"].flatMap((table) =>
+      ["probe-on-conflict", "probe-unique"].map((check) => ({
+        check,
+        object: `ringwall.${table}`,
+        reason: "The digest of a random token of 256 bits: nobody guesses one, and who holds one may ask for its row.",
+      })),
+    ),
+    {
+      check: "probe-explain",
+      object: "ringwall.tenant",
+      reason:
+        "The platform's own tenant may read all of it, so the wall looks at each row; how many tenants there are.",
+    },
     ...["policy-wall-not-implied", "policy-always-true"].map((check) => ({
       check,
       object: "ringwall.tenant",

@@ -1,6 +1,7 @@
 import { list, literal, name, type Sql, sql } from "../sql.ts";
 import { live } from "./check.ts";
 import { relationName } from "./plant.ts";
+import { counted } from "./reads.ts";
 import type { Relation } from "./schema.ts";
 import type { Stage } from "./stage.ts";
 import type { Tenant } from "./values.ts";
@@ -100,7 +101,7 @@ const tally = (found: readonly Door[]): Sql =>
 
 type Check = (typeof CONTEXT_CHECKS)[keyof typeof CONTEXT_CHECKS];
 
-/** Prepares the session, then looks which tables show rows. Table by table where one of them refuses. */
+/** Prepares the session, then looks which tables show rows; one that refuses does what it should. */
 async function probeDoors(
   stage: Stage,
   check: Check,
@@ -110,32 +111,22 @@ async function probeDoors(
 ): Promise<void> {
   stage.ran.add(check.id);
   if (found.length === 0) return;
-  const statement = tally(found);
-  const outcome = await stage.attempt(async () => {
+  const answers = await stage.attempt(async () => {
     await prepare();
-    return await stage.run<Record<string, number>>(statement);
+    return await counted(
+      stage,
+      found.map(({ condition, relation }) => sql`select count(*) from ${relationName(relation)} where ${condition}`),
+    );
   });
-  if (!outcome.ok) {
-    // Refusing is what should be done; whether every table refuses is asked of each by itself.
-    if (found.length === 1) return;
-    const half = Math.ceil(found.length / 2);
-    await probeDoors(stage, check, found.slice(0, half), said, prepare);
-    await probeDoors(stage, check, found.slice(half), said, prepare);
-    return;
-  }
   for (const [index, { condition, relation }] of found.entries()) {
-    if ((outcome.value[0]?.[`n${index}`] ?? 0) === 0) continue;
+    if (!answers.ok || (answers.value[index] ?? 0) === 0) continue;
     const show = sql`select * from ${relationName(relation)} where ${condition} limit 5`;
     const rows = await stage.attempt(async () => {
       await prepare();
       return await stage.run(show);
     });
-    stage.found(
-      check,
-      relation,
-      `${said}: ${relation.schema}.${relation.name}`,
-      stage.evidence(rows.ok ? rows.value : [], show),
-    );
+    const message = `${said}: ${relation.schema}.${relation.name}`;
+    stage.found(check, relation, message, stage.evidence(rows.ok ? rows.value : [], show));
   }
 }
 

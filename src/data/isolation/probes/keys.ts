@@ -1,6 +1,6 @@
 import { list, name, type Sql, sql } from "../sql.ts";
 import { live } from "./check.ts";
-import { draftRow, insertSql, type PlantedRow, relationName, typed } from "./plant.ts";
+import { draftRow, insertable, insertSql, type PlantedRow, relationName, typed } from "./plant.ts";
 import { type Key, type Reference, type Relation, tableName } from "./schema.ts";
 import type { Stage } from "./stage.ts";
 
@@ -66,9 +66,11 @@ function namesTenant(stage: Stage, relation: Relation, columns: readonly string[
 /** Oracles and links between rows of two tenants, for every table in which a row could be planted. */
 export async function probeKeys(stage: Stage, relations: readonly Relation[]): Promise<void> {
   for (const { id } of Object.values(KEY_CHECKS)) stage.ran.add(id);
-  for (const relation of relations) {
-    if (!relation.may.usage || !relation.may.insert || stage.row("b", relation) === undefined) continue;
-    await probeOwnInsert(stage, relation);
+  const tables = relations.filter(
+    (relation) => relation.may.usage && relation.may.insert && stage.row("b", relation) !== undefined,
+  );
+  await probeOwnInserts(stage, tables);
+  for (const relation of tables) {
     for (const key of relation.keys) {
       if (key.columns.length > 0 && !namesTenant(stage, relation, key.columns)) await probeKey(stage, relation, key);
     }
@@ -78,15 +80,13 @@ export async function probeKeys(stage: Stage, relations: readonly Relation[]): P
   }
 }
 
-/** A's own row, once more: what a trigger says of others comes out in its refusal, which the stage reads. */
-async function probeOwnInsert(stage: Stage, relation: Relation): Promise<void> {
-  const { values } = draftRow(stage.garden, relation, stage.a, stage.planted.a);
-  const row = new Map([...values].filter(([column]) => insertable(relation, column)));
-  await stage.attempt(async () => await stage.run(insertSql(relation, row, sql``)));
+/** A's own rows, once more: what a trigger says of others comes out in its refusal, which the stage reads. */
+async function probeOwnInserts(stage: Stage, tables: readonly Relation[]): Promise<void> {
+  await stage.each(tables.map((relation) => insertSql(relation, ownRow(stage, relation), sql``)));
 }
 
-const insertable = (relation: Relation, column: string): boolean =>
-  relation.columns.find((one) => one.name === column)?.insertable === true;
+const ownRow = (stage: Stage, relation: Relation): ReadonlyMap<string, string | null> =>
+  insertable(relation, draftRow(stage.garden, relation, stage.a, stage.planted.a).values);
 
 /** A's row with the values of B's key, and on the same side of what a partial index asks for. */
 function collidingRow(
@@ -95,10 +95,8 @@ function collidingRow(
   key: Key,
   theirs: PlantedRow,
 ): ReadonlyMap<string, string | null> | undefined {
-  if (key.columns.some((column) => typeof theirs[column] !== "string" || !insertable(relation, column)))
-    return undefined;
-  const { values } = draftRow(stage.garden, relation, stage.a, stage.planted.a);
-  const row = new Map([...values].filter(([column]) => insertable(relation, column)));
+  const row = new Map(ownRow(stage, relation));
+  if (key.columns.some((column) => typeof theirs[column] !== "string" || !row.has(column))) return undefined;
   for (const { base, kind, name: column } of relation.columns) {
     const turns = kind === "enum" || base === "bool";
     if (key.columns.includes(column) || (turns && row.has(column))) row.set(column, theirs[column] ?? null);
@@ -135,56 +133,41 @@ async function probeCollision(
     row,
     sql`on conflict (${list(key.columns.map((column) => name(column)))}) do nothing`,
   );
-  const counting = sql`with tried as (${silent} returning 1) select count(*)::int4 as n from tried`;
-  const nothing = await stage.attempt(async () => await stage.run<{ n: number }>(counting));
-  if (nothing.ok && nothing.value[0]?.n === 0)
-    stage.found(
-      KEY_CHECKS.conflict,
-      where,
-      `inserting nothing tells that another tenant has the value: ${said}`,
-      stage.evidence([{ ...tried, inserted: 0 }], counting),
-      level,
-    );
-
   const plain = insertSql(relation, row, sql``);
-  const refused = await stage.attempt(async () => await stage.run(plain));
-  if (!refused.ok && refused.refusal.sqlstate === "23505" && refused.refusal.message.includes(`"${key.name}"`))
+  const upsert = upsertSql(relation, key, row);
+  const [nothing, violation, written] = await stage.each([silent, plain, ...(upsert === undefined ? [] : [upsert])]);
+  if (nothing?.rows === 0) {
+    const message = `inserting nothing tells that another tenant has the value: ${said}`;
+    stage.found(KEY_CHECKS.conflict, where, message, stage.evidence([{ ...tried, inserted: 0 }], silent), level);
+  }
+  if (violation?.sqlstate === "23505" && violation.message?.includes(`"${key.name}"`) === true) {
+    const message = `the error tells that another tenant has the value: ${said}`;
     stage.found(
       KEY_CHECKS.unique,
       where,
-      `the error tells that another tenant has the value: ${said}`,
-      stage.evidence([{ ...tried, error: refused.refusal.message }], plain),
+      message,
+      stage.evidence([{ ...tried, error: violation.message }], plain),
       level,
     );
-
-  await probeUpsert(stage, relation, key, row);
+  }
+  if ((written?.rows ?? 0) > 0) {
+    const message = `an upsert wrote the row of another tenant in ${tableName(relation)}`;
+    stage.found(KEY_CHECKS.upsert, relation, message, stage.evidence([Object.fromEntries(row)], upsert));
+  }
 }
 
-async function probeUpsert(
-  stage: Stage,
-  relation: Relation,
-  key: Key,
-  row: ReadonlyMap<string, string | null>,
-): Promise<void> {
+function upsertSql(relation: Relation, key: Key, row: ReadonlyMap<string, string | null>): Sql | undefined {
   const possible = relation.columns.filter((column) => column.updatable && !column.generated && row.has(column.name));
   // Not a column of a key: other tables may point at it, and refuse for a reason of their own.
   const target =
     possible.find((column) => !relation.keys.some(({ columns }) => columns.includes(column.name))) ?? possible[0];
-  if (target === undefined) return;
+  if (target === undefined) return undefined;
   const conflict = list(key.columns.map((column) => name(column)));
-  const statement = insertSql(
+  return insertSql(
     relation,
     row,
     sql`on conflict (${conflict}) do update set ${name(target.name)} = excluded.${name(target.name)}`,
   );
-  const outcome = await stage.attempt(async () => await stage.run(statement));
-  if (outcome.ok)
-    stage.found(
-      KEY_CHECKS.upsert,
-      relation,
-      `an upsert wrote the row of another tenant in ${tableName(relation)}`,
-      stage.evidence([Object.fromEntries(row)], statement),
-    );
 }
 
 /** From a tenant's table to a tenant's table, and the tenant is not part of it. */
@@ -200,8 +183,7 @@ async function probeReference(stage: Stage, relation: Relation, reference: Refer
   const target = stage.schema.relations.get(reference.target);
   const theirs = target === undefined ? undefined : stage.row("b", target);
   if (target === undefined || theirs === undefined) return;
-  const { values } = draftRow(stage.garden, relation, stage.a, stage.planted.a);
-  const row = new Map([...values].filter(([column]) => insertable(relation, column)));
+  const row = new Map(ownRow(stage, relation));
   reference.columns.forEach((column, index) => row.set(column, theirs[reference.targetColumns[index] ?? ""] ?? null));
   const statement = insertSql(relation, row, sql``);
   const where = {

@@ -110,6 +110,15 @@ export function draftRow(
   return { values, free };
 }
 
+/** The values that the app role may write itself. */
+export function insertable(
+  relation: Relation,
+  values: ReadonlyMap<string, string | null>,
+): ReadonlyMap<string, string | null> {
+  const columns = new Set(relation.columns.filter((column) => column.insertable).map((column) => column.name));
+  return new Map([...values].filter(([column]) => columns.has(column)));
+}
+
 /** INSERT of the values, giving back every column as text. */
 export function insertSql(relation: Relation, values: ReadonlyMap<string, string | null>, tail: Sql): Sql {
   const columns = relation.columns.filter((column) => values.has(column.name));
@@ -133,7 +142,10 @@ function turn(
   const named = relation.checks.find((check) => refusal.message.includes(`"${check.name}"`));
   const columns = (named?.columns ?? []).filter((column) => free.has(column));
   // A constraint over several columns: each is turned at its own pace, so that pairs are tried, too.
-  const turning = columns.length > 0 ? columns : [...free];
+  const plain = relation.columns.filter(
+    ({ base, kind, name: column }) => free.has(column) && kind !== "enum" && base !== "bool",
+  );
+  const turning = columns.length > 0 ? columns : plain.map((column) => column.name);
   turning.forEach((column, index) => {
     if (index === 0 || attempt % (index + 2) === 0) choice.set(column, (choice.get(column) ?? 0) + 1);
   });

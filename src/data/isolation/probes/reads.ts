@@ -173,15 +173,7 @@ export async function probeReads(stage: Stage, relations: readonly Relation[]): 
 
 /** Each count's number; undefined for one that PostgreSQL refused. */
 export async function counted(stage: Stage, counts: readonly Sql[]): Promise<(number | undefined)[]> {
-  if (counts.length === 0) return [];
-  const columns = counts.map((count, index) => sql`(${count})::int8::float8 as ${name(`n${index}`)}`);
-  const together = await stage.attempt(
-    async () => await stage.run<Record<string, number>>(sql`select ${list(columns)}`),
-  );
-  if (together.ok) return counts.map((_, index) => together.value[0]?.[`n${index}`]);
-  if (counts.length === 1) return [undefined];
-  const half = Math.ceil(counts.length / 2);
-  return [...(await counted(stage, counts.slice(0, half))), ...(await counted(stage, counts.slice(half)))];
+  return (await stage.each(counts, true)).map(({ rows }) => rows);
 }
 
 async function probeOwnRows(stage: Stage, tables: readonly Relation[]): Promise<void> {
@@ -197,6 +189,7 @@ async function probeOwnRows(stage: Stage, tables: readonly Relation[]): Promise<
   );
   stage.ran.add(READ_CHECKS.control.id);
   for (const [index, { relation }] of own.entries()) {
+    stage.own.set(relation.oid, answers[index] ?? 0);
     if ((answers[index] ?? 0) > 0) stage.proven.add(relation.oid);
     else
       stage.unknown(

@@ -20,7 +20,7 @@ import { probeReads, READ_CHECKS } from "./reads.ts";
 import { probeDetails, probeRights, RIGHT_CHECKS } from "./rights.ts";
 import { type Relation, readSchema, type Schema, tableName } from "./schema.ts";
 import { probeSessions, SESSION_CHECKS } from "./sessions/index.ts";
-import { type Disguise, Stage } from "./stage.ts";
+import { type Disguise, EACH_FUNCTION, Stage } from "./stage.ts";
 import { madeTenant, ownerColumns, probedTables, tenantsFor } from "./tenants.ts";
 import type { Tenant } from "./values.ts";
 import { probeWrites, WRITE_CHECKS } from "./writes.ts";
@@ -187,7 +187,11 @@ async function probeAsRole(campaign: Campaign, collected: Collected): Promise<{ 
     for (const { id } of LIVE_CHECKS) collected.skipped.set(id, `there is no role ${role}`);
     return { a, b };
   }
-  const schema = await readSchema(session, settings, role);
+  const schema = await readSchema(session, settings, role).catch((error: unknown) => {
+    if (!(error instanceof SqlRefusal)) throw error;
+    for (const { id } of LIVE_CHECKS) collected.skipped.set(id, `the catalog could not be read: ${error.message}`);
+  });
+  if (schema === undefined) return tenantsFor([]);
   const owners = ownerColumns(schema, settings);
   const wanted = probedTables(schema, settings, owners);
   const tenants = tenantsFor(
@@ -265,7 +269,15 @@ async function probeWithin(
       collected.skipped.set(id, `the connection may not become ${role}: ${became.refusal.message}`);
     return;
   }
+  const tool = await stage.attempt(async () => await stage.run(EACH_FUNCTION));
+  if (!tool.ok) {
+    const reason = `the planting login may not make a temporary function: ${tool.refusal.message}`;
+    for (const { id } of LIVE_CHECKS) collected.skipped.set(id, reason);
+    return;
+  }
   await session.query("savepoint rw_chunk");
+  await stage.run(EACH_FUNCTION);
+  await stage.run(sql`grant execute on function pg_temp.rw_probe_each to ${name(role)}`);
   const failed = new Map<number, string>();
   const order = inOrder(
     schema,

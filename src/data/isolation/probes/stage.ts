@@ -12,6 +12,37 @@ export type Outcome<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly refusal: SqlRefusal };
 
+/** What came of a statement that ran inside the server. */
+export interface Tried {
+  readonly rows?: number;
+  readonly sqlstate?: string;
+  readonly message?: string;
+}
+
+/** So many share the time limit of one statement. */
+const STATEMENTS_PER_TRIP = 200;
+
+/**
+ * A temporary function of the transaction: runs statements as its caller, each in a subtransaction that always fails in
+ * the end, so that nothing of it stays. A cancelled statement is no error that it catches.
+ */
+export const EACH_FUNCTION = sql`create function pg_temp.rw_probe_each(statements text[], counting boolean) returns jsonb
+  language plpgsql volatile security invoker as $each$
+  declare one text; touched bigint; tried jsonb := '[]';
+  begin
+    foreach one in array statements loop
+      begin
+        if counting then execute one into touched; else execute one; get diagnostics touched = row_count; end if;
+        raise exception using errcode = 'RWOK0', message = coalesce(touched, 0)::text;
+      exception when others then
+        tried := tried || case when sqlstate = 'RWOK0' then jsonb_build_object('rows', sqlerrm::float8)
+          else jsonb_build_object('sqlstate', sqlstate, 'message', sqlerrm) end;
+      end;
+    end loop;
+    return tried;
+  end $each$`;
+const EACH_CALL = sql`select pg_temp.rw_probe_each($1, $2) as tried`;
+
 const EVIDENCE_ROWS_MAX = 5;
 const EVIDENCE_CHARS_MAX = 40;
 const EVIDENCE_COLUMNS_MAX = 12;
@@ -59,6 +90,8 @@ export class Stage {
   readonly skipped = new Map<string, string>();
   /** Tables in which tenant A sees its own row, so that not seeing B's says something. */
   readonly proven = new Set<number>();
+  /** How many rows of its own tenant A sees, by table. */
+  readonly own = new Map<number, number>();
   /** What a refusal says must not be more than what the statement said itself. */
   readonly #leaks = new Map<string, Evidence>();
   readonly #seen = new Set<string>();
@@ -113,6 +146,38 @@ export class Stage {
     await this.session.query(`rollback to savepoint ${savepoint}`);
     this.#savepoints = depth + 1;
     return outcome;
+  }
+
+  /**
+   * Runs each statement by itself, inside the server and in one round trip, and takes back what it did. As many rows as
+   * it touched, or with `counting` the number that it answered; or why it was refused.
+   */
+  async each(statements: readonly Sql[], counting = false): Promise<readonly Tried[]> {
+    const answers: Tried[] = [];
+    for (let start = 0; start < statements.length; start += STATEMENTS_PER_TRIP) {
+      answers.push(...(await this.#eachOf(statements.slice(start, start + STATEMENTS_PER_TRIP), counting)));
+    }
+    return answers;
+  }
+
+  async #eachOf(statements: readonly Sql[], counting: boolean): Promise<readonly Tried[]> {
+    const texts = statements.map(({ text }) => text);
+    const outcome = await this.attempt(
+      async () => await this.run<{ tried: readonly Tried[] }>(EACH_CALL, [texts, counting]),
+    );
+    if (outcome.ok) {
+      const tried = outcome.value[0]?.tried ?? [];
+      for (const [index, { message, sqlstate }] of tried.entries()) {
+        this.#last = texts[index] ?? "";
+        if (sqlstate !== undefined) this.#noteRefusal(new SqlRefusal(sqlstate, message ?? ""));
+      }
+      return tried;
+    }
+    // One of them ran into a limit of the whole trip: asked again in smaller parts, and the one alone is refused.
+    if (statements.length === 1) return [{ sqlstate: outcome.refusal.sqlstate, message: outcome.refusal.message }];
+    const half = Math.ceil(statements.length / 2);
+    const first = await this.#eachOf(statements.slice(0, half), counting);
+    return [...first, ...(await this.#eachOf(statements.slice(half), counting))];
   }
 
   /** Runs the body in another tenant's context. Attempts in it take nothing of the context back. */

@@ -1,7 +1,7 @@
 import type { CheckInfo } from "../finding.ts";
 import { list, name, type Sql, sql } from "../sql.ts";
 import { live } from "./check.ts";
-import { draftRow, insertSql, relationName, typed } from "./plant.ts";
+import { draftRow, insertable, insertSql, relationName, typed } from "./plant.ts";
 import { type Relation, tableName } from "./schema.ts";
 import type { Stage } from "./stage.ts";
 
@@ -77,24 +77,10 @@ interface Write {
   readonly statement: Sql;
 }
 
-/** Every table's statement in one, as long as none is refused; which of them touched a row. */
-async function touching(stage: Stage, writes: readonly Write[]): Promise<Write[]> {
-  if (writes.length === 0) return [];
-  const outcome = await stage.attempt(async () => {
-    const parts = writes.map(({ statement }, index) => sql`${name(`w${index}`)} as (${statement} returning 1)`);
-    const sums = writes.map(
-      (_, index) => sql`(select count(*) from ${name(`w${index}`)})::int8::float8 as ${name(`n${index}`)}`,
-    );
-    const [first = sql``, ...rest] = parts;
-    const [sum = sql``, ...others] = sums;
-    const bodies = rest.reduce((text, part) => sql`${text}, ${part}`, first);
-    const columns = others.reduce((text, part) => sql`${text}, ${part}`, sum);
-    return await stage.run<Record<string, number>>(sql`with ${bodies} select ${columns}`);
-  });
-  if (outcome.ok) return writes.filter((_, index) => (outcome.value[0]?.[`n${index}`] ?? 0) > 0);
-  if (writes.length === 1) return [];
-  const half = Math.ceil(writes.length / 2);
-  return [...(await touching(stage, writes.slice(0, half))), ...(await touching(stage, writes.slice(half)))];
+/** Those of the statements that touched a row. */
+async function touching(stage: Stage, writes: readonly Write[]): Promise<readonly Write[]> {
+  const answers = await stage.each(writes.map(({ statement }) => statement));
+  return writes.filter((_, index) => (answers[index]?.rows ?? 0) > 0);
 }
 
 /** What another tenant's rows let be done to them. */
@@ -136,12 +122,17 @@ export async function probeWrites(stage: Stage, relations: readonly Relation[]):
   await probeEffects(stage, make(merges), WRITE_CHECKS.merge, "MERGE changed");
   await probeEffects(stage, make(blindUpdates), WRITE_CHECKS.update, "UPDATE without a condition changed");
   await probeEffects(stage, make(blindDeletes), WRITE_CHECKS.delete, "DELETE without a condition removed");
-  for (const relation of tables) {
-    await probeInsert(stage, relation);
-    await probeWithoutTenant(stage, relation);
-    await probeMove(stage, relation);
-    await probeTruncate(stage, relation);
-  }
+  await probeInserts(stage, tables);
+  await probeWithoutTenant(stage, tables);
+  await probeMoves(
+    stage,
+    make((stage, relation) => moves(stage, relation, false)),
+  );
+  await probeMoves(
+    stage,
+    make((stage, relation) => moves(stage, relation, true)),
+  );
+  for (const relation of tables) await probeTruncate(stage, relation);
 }
 
 /** The rows that the write reached, as far as they may be read. */
@@ -198,107 +189,107 @@ function blindDeletes(stage: Stage, relation: Relation): Sql | undefined {
   return sql`delete from ${relationName(relation)}`;
 }
 
-/** For what gives nothing back: what it did is seen by where B's rows lie afterwards. */
+/** For what gives nothing back: where it touched more than one's own, what it did is seen by where B's rows lie. */
 async function probeEffects(stage: Stage, writes: readonly Write[], check: CheckInfo, said: string): Promise<void> {
-  stage.ran.add(check.id);
-  if (writes.length === 0) return;
-  const before = await placesOf(stage, writes);
-  const outcome = await stage.attempt(async () => {
-    for (const { statement } of writes) await stage.run(statement);
-    return await placesOf(stage, writes);
-  });
-  if (!outcome.ok) {
-    if (writes.length === 1) return;
-    const half = Math.ceil(writes.length / 2);
-    await probeEffects(stage, writes.slice(0, half), check, said);
-    await probeEffects(stage, writes.slice(half), check, said);
-    return;
-  }
+  const answers = await stage.each(writes.map(({ statement }) => statement));
   for (const [index, { relation, statement }] of writes.entries()) {
-    if (before[index] === outcome.value[index] || before[index] === undefined) continue;
-    stage.found(
-      check,
-      relation,
-      `${said} a row of another tenant in ${tableName(relation)}`,
-      stage.evidence([{ rows: 1 }], statement),
-    );
+    const own = stage.own.get(relation.oid) ?? stage.planted.a.get(relation.oid)?.length ?? 0;
+    const touched = answers[index]?.rows ?? 0;
+    if (touched === 0 || (check !== WRITE_CHECKS.merge && touched <= own)) continue;
+    const before = await placeOf(stage, relation);
+    const after = await stage.attempt(async () => {
+      await stage.run(statement);
+      return await placeOf(stage, relation);
+    });
+    if (before === undefined || !after.ok || after.value === before) continue;
+    const message = `${said} a row of another tenant in ${tableName(relation)}`;
+    stage.found(check, relation, message, stage.evidence([{ rows: touched }], statement));
   }
 }
 
 /** Where B's rows lie, as whoever planted sees it: another place means that one was written. */
-async function placesOf(stage: Stage, writes: readonly Write[]): Promise<readonly (string | undefined)[]> {
-  const columns = writes.map(({ relation }, index) => {
-    const theirs = stage.rowsOf("b", relation, false) ?? sql`false`;
-    return sql`(select string_agg(tableoid::text || ':' || ctid::text, ',' order by tableoid, ctid) from ${relationName(relation)} where ${theirs}) as ${name(`n${index}`)}`;
-  });
+async function placeOf(stage: Stage, relation: Relation): Promise<string | undefined> {
+  const theirs = stage.rowsOf("b", relation, false) ?? sql`false`;
   const outcome = await stage.attempt(async () => {
     await stage.asPlanter();
     await stage.enter(stage.b);
-    return await stage.run<Record<string, string | null>>(sql`select ${list(columns)}`);
+    return await stage.run<{ place: string }>(
+      sql`select coalesce(string_agg(tableoid::text || ':' || ctid::text, ',' order by tableoid, ctid), '') as place
+        from ${relationName(relation)} where ${theirs}`,
+    );
   });
-  return writes.map((_, index) => (outcome.ok ? (outcome.value[0]?.[`n${index}`] ?? undefined) : undefined));
+  return outcome.ok ? outcome.value[0]?.place : undefined;
 }
 
 /** A refusal by a key or a reference comes after the wall's: the wall had let the row pass. */
 const AFTER_THE_WALL = new Set(["23505", "23503"]);
 
-async function probeInsert(stage: Stage, relation: Relation): Promise<void> {
-  if (!relation.may.insert) return;
-  const { values } = draftRow(stage.garden, relation, stage.b, stage.planted.b);
-  const allowed = new Map(
-    [...values].filter(([column]) => relation.columns.find((one) => one.name === column)?.insertable === true),
-  );
-  // Where the tenant cannot be written at all, a default writes it, and the row is one's own.
-  const owners = stage.garden.owners.get(relation.oid) ?? new Set();
-  if (![...owners].some((column) => allowed.has(column))) return;
-  const statement = insertSql(relation, allowed, sql``);
-  const outcome = await stage.attempt(async () => await stage.run(statement));
-  if (!outcome.ok && !AFTER_THE_WALL.has(outcome.refusal.sqlstate)) return;
-  const row = outcome.ok ? Object.fromEntries(allowed) : { error: outcome.refusal.message };
-  stage.found(
-    WRITE_CHECKS.insert,
-    relation,
-    `a row was inserted for another tenant into ${tableName(relation)}`,
-    stage.evidence([row], statement),
-  );
+interface Row {
+  readonly relation: Relation;
+  readonly row: ReadonlyMap<string, string | null>;
 }
 
-async function probeWithoutTenant(stage: Stage, relation: Relation): Promise<void> {
-  const [owner] = stage.garden.owners.get(relation.oid) ?? [];
-  const column = relation.columns.find((one) => one.name === owner);
-  if (column === undefined || column.notNull || !column.insertable) return;
-  const { values } = draftRow(stage.garden, relation, stage.a, stage.planted.a);
-  const row = new Map([...values].map(([key, value]) => [key, key === column.name ? null : value]));
-  const statement = insertSql(relation, row, sql``);
-  const outcome = await stage.attempt(async () => await stage.run(statement));
-  if (outcome.ok)
-    stage.found(
-      WRITE_CHECKS.without,
-      relation,
-      `a row without a tenant was inserted into ${tableName(relation)}`,
-      stage.evidence([Object.fromEntries(row)], statement),
-    );
+const inserts = (rows: readonly Row[]): Sql[] => rows.map(({ relation, row }) => insertSql(relation, row, sql``));
+
+async function probeInserts(stage: Stage, tables: readonly Relation[]): Promise<void> {
+  const rows = tables.flatMap((relation): Row[] => {
+    if (!relation.may.insert) return [];
+    const row = insertable(relation, draftRow(stage.garden, relation, stage.b, stage.planted.b).values);
+    // Where the tenant cannot be written at all, a default writes it, and the row is one's own.
+    const owners = stage.garden.owners.get(relation.oid) ?? new Set();
+    return [...owners].some((column) => row.has(column)) ? [{ relation, row }] : [];
+  });
+  const answers = await stage.each(inserts(rows));
+  for (const [index, { relation, row }] of rows.entries()) {
+    const { message: refusal, rows: inserted, sqlstate = "" } = answers[index] ?? {};
+    if ((inserted ?? 0) === 0 && !AFTER_THE_WALL.has(sqlstate)) continue;
+    const shown = inserted === undefined ? { error: refusal } : Object.fromEntries(row);
+    const message = `a row was inserted for another tenant into ${tableName(relation)}`;
+    stage.found(WRITE_CHECKS.insert, relation, message, stage.evidence([shown], insertSql(relation, row, sql``)));
+  }
 }
 
-async function probeMove(stage: Stage, relation: Relation): Promise<void> {
+async function probeWithoutTenant(stage: Stage, tables: readonly Relation[]): Promise<void> {
+  const rows = tables.flatMap((relation): Row[] => {
+    const [owner] = stage.garden.owners.get(relation.oid) ?? [];
+    const column = relation.columns.find((one) => one.name === owner);
+    if (column === undefined || column.notNull || !column.insertable) return [];
+    const { values } = draftRow(stage.garden, relation, stage.a, stage.planted.a);
+    return [{ relation, row: insertable(relation, new Map([...values, [column.name, null]])) }];
+  });
+  const answers = await stage.each(inserts(rows));
+  for (const [index, { relation, row }] of rows.entries()) {
+    if ((answers[index]?.rows ?? 0) === 0) continue;
+    const message = `a row without a tenant was inserted into ${tableName(relation)}`;
+    const evidence = stage.evidence([Object.fromEntries(row)], insertSql(relation, row, sql``));
+    stage.found(WRITE_CHECKS.without, relation, message, evidence);
+  }
+}
+
+/** The updates that would move a row of A; a condition reads columns, and what is read has to be seen afterwards, too. */
+function moves(stage: Stage, relation: Relation, blind: boolean): Sql | undefined {
   const [owner] = stage.garden.owners.get(relation.oid) ?? [];
   const column = relation.columns.find((one) => one.name === owner);
   const mine = stage.byKey("a", relation) ?? stage.rowsOf("a", relation, true);
-  const theirs = stage.rowsOf("b", relation, false);
-  if (column?.updatable !== true || mine === undefined || theirs === undefined) return;
+  if (column?.updatable !== true) return undefined;
   const whole = sql`update ${relationName(relation)} set ${name(column.name)} = ${typed(column, stage.b.id)}`;
-  // A condition reads columns, and what is read has to be seen afterwards, too: without one it has not.
-  const tries =
-    relation.rowsEstimate > BLIND_ROWS_MAX ? [sql`${whole} where ${mine}`] : [sql`${whole} where ${mine}`, whole];
-  for (const statement of tries)
-    if (await moved(stage, relation, statement, theirs)) {
-      const message = `a row of ${tableName(relation)} was moved to another tenant`;
-      stage.found(WRITE_CHECKS.move, relation, message, stage.evidence([{ [column.name]: stage.b.id }], statement));
-      return;
-    }
+  if (blind) return relation.rowsEstimate > BLIND_ROWS_MAX ? undefined : whole;
+  return mine === undefined ? undefined : sql`${whole} where ${mine}`;
 }
 
-async function moved(stage: Stage, relation: Relation, statement: Sql, theirs: Sql): Promise<boolean> {
+async function probeMoves(stage: Stage, writes: readonly Write[]): Promise<void> {
+  const answers = await stage.each(writes.map(({ statement }) => statement));
+  for (const [index, { relation, statement }] of writes.entries()) {
+    const { rows = 0, sqlstate = "" } = answers[index] ?? {};
+    const refused = rows === 0 && !AFTER_THE_WALL.has(sqlstate);
+    if (refused || !(await moved(stage, relation, statement))) continue;
+    const message = `a row of ${tableName(relation)} was moved to another tenant`;
+    stage.found(WRITE_CHECKS.move, relation, message, stage.evidence([{ rows }], statement));
+  }
+}
+
+async function moved(stage: Stage, relation: Relation, statement: Sql): Promise<boolean> {
+  const theirs = stage.rowsOf("b", relation, false) ?? sql`false`;
   const outcome = await stage.attempt(async () => {
     await stage.run(statement);
     await stage.asPlanter();

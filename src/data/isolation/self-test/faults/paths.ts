@@ -95,7 +95,8 @@ export const RIGHT_FAULTS: readonly Fault[] = [
   },
   {
     check: "probe-large-object",
-    plant: "select lo_from_bytea(7400123, 'of a tenant');\ngrant select on large object 7400123 to $app;\n",
+    plant:
+      "select lo_from_bytea(7400123, 'of a tenant');\ngrant select on large object 7400123 to $app;\ngrant execute on function lo_get(oid, bigint, integer) to $app;\n",
     silent: "select lo_from_bytea(7400123, 'of a tenant');\n",
   },
   {
