@@ -9,11 +9,10 @@
  *
  * @module
  */
-export { type ContextEntry, contextEntry, settingEntry, signedEntry } from "./context.ts";
+export { type ContextEntry, contextEntry, type ProbeAccess, settingEntry, signedEntry } from "./context.ts";
 export {
   LIVE_CHECKS,
   PROBE_LIMITS,
-  type ProbeAccess,
   type ProbedTable,
   type ProbeLimits,
   type ProbeReport,
