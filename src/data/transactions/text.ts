@@ -22,8 +22,12 @@ const ROLLBACK = /^\s*(?:rollback|abort)(?:\s+(?:work|transaction))?\s*;?\s*$/i;
 /** Ends or begins a transaction. With options, as an isolation level, it is none of them, and refused. */
 export type Boundary = "begin" | "commit" | "rollback";
 
+/** Longer than any of them; the patterns go back over blanks, so nothing long is held against them. */
+const BOUNDARY_CHARS_MAX = 64;
+
 /** What a query builder sends around its transactions. */
 export function boundary(text: string): Boundary | undefined {
+  if (text.length > BOUNDARY_CHARS_MAX) return undefined;
   if (BEGIN.test(text)) return "begin";
   if (COMMIT.test(text)) return "commit";
   return ROLLBACK.test(text) ? "rollback" : undefined;

@@ -20,3 +20,13 @@ export function staticCheck(
     run: (context) => find(context).map((found) => ({ check: info.id, level: info.level, ...found })),
   };
 }
+
+/** Makes checks of one category: id, level, [title, why, remediation], and what they look for. */
+export function checksOf(category: CheckInfo["category"]) {
+  return (
+    id: string,
+    level: CheckInfo["level"],
+    [title, why, remediation]: readonly [string, string, string],
+    find: (context: CheckContext) => readonly Found[],
+  ): StaticCheck => staticCheck({ id, level, title, why, remediation, category }, find);
+}

@@ -1,5 +1,5 @@
 import type { Category, CheckInfo, Finding, Report } from "../finding.ts";
-import { describeObject, inOrder } from "./summary.ts";
+import { inOrder } from "./summary.ts";
 import { visible } from "./visible.ts";
 
 /** Roles come before what is granted to them, tables and keys before the policies on them, and what reads them last. */
@@ -42,16 +42,6 @@ export function migrationText(title: string, statements: readonly string[], unde
       ? ["-- Nothing to do."]
       : ["begin;", "set local lock_timeout = '5s';", ...statements, "commit;"];
   return `${[comment(title), ...notes, ...body].join("\n")}\n`;
-}
-
-/** The fixes of a report as a migration. Empty of statements when there is nothing that a program can decide. */
-export function fixMigration(report: Report, checks: readonly CheckInfo[]): string {
-  const { statements, undecided } = planFixes(report, checks);
-  return migrationText(
-    `What mends the findings of ringwall tenancy verify in ${report.database}, ${report.at}`,
-    statements,
-    undecided.map((finding) => `${finding.check}: ${describeObject(finding.object)}: ${finding.message}`),
-  );
 }
 
 /** One line, whatever the text: a line break in a name would end the comment and begin a statement. */

@@ -5,7 +5,7 @@
  *
  * @module
  */
-export { type FixPlan, fixMigration, migrationText, planFixes } from "./fix.ts";
+export { type FixPlan, migrationText, planFixes } from "./fix.ts";
 export { prettyReport } from "./pretty.ts";
 export { sarifReport } from "./sarif.ts";
 export { describeObject, isGreen, type Summary, summarise } from "./summary.ts";

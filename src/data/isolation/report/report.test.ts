@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import type { CheckInfo, Finding, Report } from "../finding.ts";
-import { fixMigration, isGreen, planFixes, prettyReport, sarifReport, summarise, visible } from "./index.ts";
+import { isGreen, migrationText, planFixes, prettyReport, sarifReport, summarise, visible } from "./index.ts";
 
 const CHECKS: readonly CheckInfo[] = [
   {
@@ -164,23 +164,16 @@ test("fixes come each once, tables before views, and what has none is left to a 
     'alter view shop."open_order" set (security_invoker = true);',
   ]);
   expect(plan.undecided).toEqual([undecided]);
-  expect(fixMigration(reportOf(VIEW), CHECKS)).toMatch(
-    /^-- What mends .*\nbegin;\nset local lock_timeout = '5s';\nalter view/,
+  expect(migrationText("What mends it", plan.statements, [])).toMatch(
+    /^-- What mends it\nbegin;\nset local lock_timeout = '5s';\nalter table/,
   );
-  expect(fixMigration(reportOf(), CHECKS)).toContain("-- Nothing to do.");
+  expect(migrationText("What mends it", [], [])).toContain("-- Nothing to do.");
 });
 
 test("a name in a comment of the migration never becomes a statement, and never reaches a terminal raw", () => {
   fc.assert(
     fc.property(fc.string({ unit: "binary" }), (name) => {
-      const finding: Finding = {
-        check: "x",
-        level: "error",
-        object: { kind: "table", name },
-        tables: [],
-        message: name,
-      };
-      const lines = fixMigration(reportOf(finding), CHECKS)
+      const lines = migrationText(name, [], [name])
         .trimEnd()
         .split(/[\n\r\u2028\u2029]/);
       expect(lines.every((line) => line.startsWith("--"))).toBe(true);

@@ -4,7 +4,7 @@ import { findAll, words } from "../../expressions/index.ts";
 import type { Level } from "../../finding.ts";
 import { quoted } from "../../sql-text.ts";
 import { bodyFacts } from "../analysis/index.ts";
-import { type Found, type StaticCheck, staticCheck } from "../check.ts";
+import { checksOf, type Found, type StaticCheck } from "../check.ts";
 import { type CheckContext, schemaFilter, type Table } from "../context.ts";
 import { reachOf, type Unclear } from "./reach.ts";
 import { callers } from "./reads.ts";
@@ -227,12 +227,7 @@ function rowSecurityOff(context: CheckContext): readonly Found[] {
   });
 }
 
-const check = (
-  id: string,
-  level: Level,
-  [title, why, remediation]: readonly [string, string, string],
-  find: (context: CheckContext) => readonly Found[],
-): StaticCheck => staticCheck({ id, level, title, why, remediation, category: "indirect" }, find);
+const check = checksOf("indirect");
 
 /** Checks of functions and procedures. */
 export const ROUTINE_CHECKS: readonly StaticCheck[] = [

@@ -2,7 +2,7 @@ import type { Routine } from "../../catalog/index.ts";
 import { findAll, words } from "../../expressions/index.ts";
 import { quoted } from "../../sql-text.ts";
 import { parametersOf } from "../analysis/index.ts";
-import { type Found, type StaticCheck, staticCheck } from "../check.ts";
+import { checksOf, type Found, type StaticCheck } from "../check.ts";
 import type { CheckContext } from "../context.ts";
 import { policyTrees } from "./texts.ts";
 
@@ -132,12 +132,7 @@ function notWrapped(context: CheckContext): readonly Found[] {
   });
 }
 
-const check = (
-  id: string,
-  level: "error" | "warning" | "notice",
-  [title, why, remediation]: readonly [string, string, string],
-  find: (context: CheckContext) => readonly Found[],
-): StaticCheck => staticCheck({ id, level, title, why, remediation, category: "policies" }, find);
+const check = checksOf("policies");
 
 /** Checks of the functions that policies call. */
 export const CONTEXT_FUNCTION_CHECKS: readonly StaticCheck[] = [

@@ -1,7 +1,7 @@
 import type { A_Expr, FuncCall, Node, TypeCast } from "libpg-query";
 import { findAll, words } from "../../expressions/index.ts";
 import { analysisOf } from "../analysis/index.ts";
-import { type Found, type StaticCheck, staticCheck } from "../check.ts";
+import { checksOf, type Found, type StaticCheck } from "../check.ts";
 import { type CheckContext, tableName } from "../context.ts";
 import { judgedTables, policyName } from "./passages.ts";
 import { columnNames, type PolicyTree, policyTrees, readSetting } from "./texts.ts";
@@ -243,12 +243,7 @@ function recursion(context: CheckContext): readonly Found[] {
   });
 }
 
-const check = (
-  id: string,
-  level: "error" | "warning" | "notice",
-  [title, why, remediation]: readonly [string, string, string],
-  find: (context: CheckContext) => readonly Found[],
-): StaticCheck => staticCheck({ id, level, title, why, remediation, category: "policies" }, find);
+const check = checksOf("policies");
 
 /** Checks of what single policies say. */
 export const EXPRESSION_CHECKS: readonly StaticCheck[] = [
