@@ -10,13 +10,12 @@
  * @module
  */
 export { type ContextEntry, contextEntry, settingEntry, signedEntry } from "./context.ts";
+export type { ProbedTable, ProbeReport } from "./report.ts";
 export {
   LIVE_CHECKS,
   PROBE_LIMITS,
   type ProbeAccess,
-  type ProbedTable,
   type ProbeLimits,
-  type ProbeReport,
   probeOpenTransaction,
   runProbes,
 } from "./run.ts";
