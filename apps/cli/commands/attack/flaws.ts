@@ -74,7 +74,7 @@ export const FLAWS: Readonly<Record<number, Flaw>> = {
   },
   26: {
     title: "a role's name is written into a statement",
-    tests: at("src/adapters/postgres/rotate-password.test.ts", "is changed by the role itself"),
+    tests: at("src/adapters/postgres/passwords/rotate-password.test.ts", "is changed by the role itself"),
   },
   27: {
     title: "a rotation that dies in the middle leaves two places that disagree",

@@ -1,3 +1,3 @@
 import { agreesWithPostgres } from "./agreement.fixture.ts";
 
-agreesWithPostgres(3_000);
+agreesWithPostgres(1_000);

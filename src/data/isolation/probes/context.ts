@@ -1,7 +1,7 @@
 import type { Clock } from "../../../core/index.ts";
 import { RingwallError, tenantId } from "../../../core/index.ts";
 import { CONTEXT_LIFE_MS, type ContextSigner } from "../../tenants/index.ts";
-import type { SqlSession } from "../session.ts";
+import type { SqlAccess, SqlSession } from "../session.ts";
 import type { IsolationSettings } from "../settings.ts";
 
 /** Tells the transaction that is open on a session whose it is, in the way the application does. */
@@ -70,4 +70,13 @@ export function contextEntry(settings: IsolationSettings, clock: Clock, signer?:
     });
   }
   return signedEntry(signer, clock);
+}
+
+/** How the probes reach the database. */
+export interface ProbeAccess {
+  /** May write every tenant table and become the app role: the tables' owner or a superuser. Absent: only sessions are probed. */
+  readonly admin?: SqlAccess;
+  /** As the application signs in, through its pooler. Absent: sessions are not probed. */
+  readonly app?: SqlAccess;
+  readonly entry: ContextEntry;
 }

@@ -9,13 +9,6 @@
  *
  * @module
  */
-export { type ContextEntry, contextEntry, settingEntry, signedEntry } from "./context.ts";
+export { type ContextEntry, contextEntry, type ProbeAccess, settingEntry, signedEntry } from "./context.ts";
 export type { ProbedTable, ProbeReport } from "./report.ts";
-export {
-  LIVE_CHECKS,
-  PROBE_LIMITS,
-  type ProbeAccess,
-  type ProbeLimits,
-  probeOpenTransaction,
-  runProbes,
-} from "./run.ts";
+export { LIVE_CHECKS, PROBE_LIMITS, type ProbeLimits, probeOpenTransaction, runProbes } from "./run.ts";

@@ -1,9 +1,11 @@
 import type { Clock } from "../../../core/index.ts";
+
 import type { CheckInfo } from "../finding.ts";
-import { type SqlAccess, SqlRefusal, type SqlSession } from "../session.ts";
+import { SqlRefusal, type SqlSession } from "../session.ts";
+
 import type { IsolationSettings } from "../settings.ts";
 import { name, sql } from "../sql.ts";
-import type { ContextEntry } from "./context.ts";
+import type { ContextEntry, ProbeAccess } from "./context.ts";
 import { CONTEXT_CHECKS, probeContexts, probePrepared } from "./contexts.ts";
 import { KEY_CHECKS, probeKeys } from "./keys.ts";
 import {
@@ -46,15 +48,6 @@ export const LIVE_CHECKS: readonly CheckInfo[] = [
   RIGHT_CHECKS,
   SESSION_CHECKS,
 ].flatMap((checks) => Object.values<CheckInfo>(checks));
-
-/** How the probes reach the database. */
-export interface ProbeAccess {
-  /** May write every tenant table and become the app role: the tables' owner or a superuser. Absent: only sessions are probed. */
-  readonly admin?: SqlAccess;
-  /** As the application signs in, through its pooler. Absent: sessions are not probed. */
-  readonly app?: SqlAccess;
-  readonly entry: ContextEntry;
-}
 
 /** Limits of a run, in milliseconds. */
 export interface ProbeLimits {

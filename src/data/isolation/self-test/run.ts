@@ -23,6 +23,7 @@ const DISGUISES = 3;
 /** What the scratch schema has against it by its nature: a name in a setting is no proof of anything. */
 const BY_NATURE = new Set(["probe-spoofed-context"]);
 
+/** What a run of the self-test is told. */
 export interface SelfTestOptions {
   readonly clock: Clock;
   /** Chooses the disguises; the same one chooses the same. */
@@ -48,6 +49,7 @@ export interface SelfTestRow {
   readonly missed: readonly string[];
 }
 
+/** What every fault came to, and whether that is as it should be. */
 export interface SelfTestReport {
   readonly seed: number;
   readonly rows: readonly SelfTestRow[];
