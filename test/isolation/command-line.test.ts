@@ -1,3 +1,4 @@
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { escapeIdentifier } from "pg";
 import { expect, test } from "vitest";
@@ -29,6 +30,29 @@ test("a database that does not answer ends with 3, missing settings with the way
   expect([code, said]).toEqual([3, expect.stringContaining("cannot be reached")]);
   expect(await verify("--url", url)).toEqual([1, expect.stringContaining("ringwall tenancy init")]);
   expect(await verify("--url", url, "--check", "no-such-check")).toEqual([2, expect.stringContaining("no-such-check")]);
+});
+
+test("the self-test asks for a superuser, and a seed for the self-test", async () => {
+  expect(await verify("--url", "postgres://a@127.0.0.1/a", "--settings", SETTINGS, "--seed", "7")).toEqual([
+    2,
+    expect.stringContaining("--self-test"),
+  ]);
+  expect(await verify("--url", "postgres://a@127.0.0.1/a", "--self-test", "--seed", "seven")).toEqual([
+    2,
+    expect.stringContaining("whole number"),
+  ]);
+  const db = await testDatabase();
+  try {
+    const folder = temporaryFolder();
+    const { database, host, port } = db.target("ringwall_app");
+    const password = join(folder, "password");
+    writeFileSync(password, (await db.target("ringwall_app").credential()).open(), { mode: 0o600 });
+    const url = `postgres://ringwall_app@localhost:${port}/${database}?host=${encodeURIComponent(host)}`;
+    const [code, said] = await verify("--url", url, "--password-file", password, "--self-test");
+    expect([code, said]).toEqual([1, expect.stringContaining("superuser")]);
+  } finally {
+    await db.close();
+  }
 });
 
 /** Names that end a literal, an identifier, a comment or a statement, where they are not quoted. */

@@ -31,6 +31,7 @@ export {
   runProbes,
 } from "./probes/index.ts";
 export { isGreen, prettyReport, sarifReport } from "./report/index.ts";
+export { type SelfTestOptions, type SelfTestReport, selfTest, selfTestTable } from "./self-test/index.ts";
 export { type SqlAccess, SqlRefusal, type SqlSession } from "./session.ts";
 export { IsolationSettings } from "./settings.ts";
 export { verdicts } from "./verdicts.ts";

@@ -22,7 +22,9 @@ test("every tenant table of Ringwall's own schema is walled, with every exceptio
   expect(report.verdicts.filter(({ state }) => state === "WALLED").length).toBeGreaterThan(20);
   expect(report.findings.filter(({ level }) => level === "error")).toEqual([]);
   const used = new Set(report.excepted.map(({ reason }) => reason));
-  expect(OWN.exceptions.filter(({ reason }) => !used.has(reason))).toEqual([]);
+  // Those of the probes are looked at where the probes run.
+  const idle = OWN.exceptions.filter(({ check, reason }) => !check.startsWith("probe-") && !used.has(reason));
+  expect(idle).toEqual([]);
 });
 
 test("a login that may not read functions is told unknown, not walled", async () => {

@@ -1,7 +1,8 @@
 import { writeFile } from "node:fs/promises";
 import type { Target } from "ringwall/adapters/postgres";
+import { randomBytes } from "ringwall/core";
 import type { IsolationSettings, Report } from "ringwall/data/isolation";
-import { type Command, type Context, EXIT, type Input, UsageError } from "../../command.ts";
+import { type Command, type Context, EXIT, type ExitCode, type Input, UsageError } from "../../command.ts";
 import { ringwallVersion } from "../version.ts";
 import { ATTACK_OPTIONS, refuseWithoutAttack } from "./attack-options.ts";
 import { DATABASE_OPTIONS } from "./database.ts";
@@ -23,6 +24,10 @@ export const verifyTenancy: Command = {
     ...DATABASE_OPTIONS,
     ...SETTINGS_OPTION,
     ...ATTACK_OPTIONS,
+    "self-test": {
+      summary: "Plant every known fault there, as superuser in a transaction that is rolled back; each has to be found",
+    },
+    seed: { value: "NUMBER", summary: "Disguise the faults of --self-test as a run with this seed did" },
     strict: { summary: "Fail for what was not understood, and for checks that could not run" },
     format: { value: "FORMAT", summary: `${FORMATS.join(", ")} (pretty)` },
     output: { value: "FILE", summary: "Write the report to this file instead of stdout" },
@@ -33,11 +38,17 @@ export const verifyTenancy: Command = {
     ["ringwall tenancy verify --url postgres://owner@127.0.0.1:5432/shop --password-file owner.password", "to read"],
     ["ringwall tenancy verify --url-file owner.url --strict --format sarif --output tenancy.sarif", "in CI"],
     ["ringwall tenancy verify --url-file owner.url --attack --app-url-file app.url", "try it as well"],
+    [
+      "ringwall tenancy verify --url-file scratch.url --self-test",
+      "in an empty database: does it find what it is for?",
+    ],
     ["ringwall tenancy verify --url-file owner.url --fix 0042_tenants.sql", "write what mends it"],
   ],
   async run(input, context) {
     const format = readFormat(input);
     refuseWithoutAttack(input);
+    if (input.flag("self-test")) return await testItself(input, context);
+    if (input.text("seed") !== undefined) throw new UsageError("--seed belongs to --self-test");
     // Loaded here, so that other commands do not wait for a database driver and a parser of SQL.
     const [{ findDatabase, reached, withSession }, isolation, { readSettings }] = await Promise.all([
       import("./database.ts"),
@@ -60,6 +71,33 @@ export const verifyTenancy: Command = {
     return isolation.isGreen(report, input.flag("strict")) ? EXIT.ok : EXIT.failed;
   },
 };
+
+const SEED_MAX = 2 ** 32 - 1;
+
+function readSeed(input: Input): number {
+  const given = input.text("seed");
+  if (given === undefined) return randomBytes(4).readUInt32BE();
+  const seed = Number(given);
+  if (!/^\d{1,10}$/.test(given) || seed > SEED_MAX) {
+    throw new UsageError(`--seed is a whole number from 0 to ${String(SEED_MAX)}`);
+  }
+  return seed;
+}
+
+/** Whether this verifier finds what it is for, on the server that it will be used on. */
+async function testItself(input: Input, { clock, machine, stderr, stdout }: Context): Promise<ExitCode> {
+  const [{ findDatabase, reached }, { inspectionAccess }, { selfTest, selfTestTable }] = await Promise.all([
+    import("./database.ts"),
+    import("ringwall/adapters/postgres"),
+    import("ringwall/data/isolation"),
+  ]);
+  const access = inspectionAccess(await findDatabase(input, machine), { writes: true });
+  const seed = readSeed(input);
+  stderr("planting every known fault, plainly and in disguise; this takes some minutes");
+  const report = await reached(selfTest(access, { clock, seed }));
+  stdout(input.text("format") === "json" ? JSON.stringify(report, null, 2) : selfTestTable(report));
+  return report.passed ? EXIT.ok : EXIT.failed;
+}
 
 async function examine(
   input: Input,

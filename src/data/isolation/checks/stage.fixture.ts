@@ -3,47 +3,11 @@ import { inspectionAccess } from "../../../adapters/postgres/index.ts";
 import { assert, randomBytes } from "../../../core/index.ts";
 import { testDatabase } from "../../../testing/index.ts";
 import type { TestServer } from "../../../testing/servers/index.ts";
-import { type Catalog, readCatalogWithin } from "../catalog/index.ts";
+import { readCatalogWithin } from "../catalog/index.ts";
+import { SMALL_SCHEMA } from "../self-test/base.ts";
+import type { StaticFault as Case } from "../self-test/fault.ts";
 import { IsolationSettings } from "../settings.ts";
 import { checkContext, runStaticChecks, type StaticCheck } from "./index.ts";
-
-/**
- * A fault that a check has to find, and the like of it that is none. `$app` and `$owner` stand for the names of roles that
- * exist in this run alone; `$db` for the database.
- */
-export interface Case {
-  readonly check: string;
-  /** Beside the id, when a check has several cases. */
-  readonly title?: string;
-  readonly plant: string;
-  readonly silent: string;
-  readonly settings?: Partial<Record<keyof IsolationSettings, unknown>>;
-  /** What no statement of a transaction can plant: the server's version, its pg_hba.conf. */
-  readonly planted?: (catalog: Catalog) => Catalog;
-  readonly silenced?: (catalog: Catalog) => Catalog;
-  /** How often the check must say it; once when left out. */
-  readonly findings?: number;
-}
-
-/** A schema that is walled as it should be, for a fault to be planted in. */
-const BASE = `
-  create role $owner nologin;
-  create role $app login noinherit;
-  revoke temporary, create on database $db from public;
-  create schema shop authorization $owner;
-  grant usage on schema shop to $app;
-  set local role $owner;
-  create table shop.customer (
-    tenant_id text not null default nullif(current_setting('shop.tenant', true), ''),
-    customer_id uuid not null, email text not null,
-    primary key (tenant_id, customer_id)
-  );
-  alter table shop.customer enable row level security;
-  alter table shop.customer force row level security;
-  create policy wall on shop.customer as restrictive using (tenant_id = (select nullif(current_setting('shop.tenant', true), '')));
-  create policy app on shop.customer to $app using (true);
-  grant select, insert, update, delete on shop.customer to $app;
-  reset role`;
 
 /** Plants each case in a transaction that is rolled back, on the server of the run or on the one given. */
 export function checkCases(checks: readonly StaticCheck[], cases: readonly Case[], server?: () => TestServer): void {
@@ -77,7 +41,7 @@ async function findingsOf(check: StaticCheck, one: Case, side: "plant" | "silent
   };
   try {
     await session.query("begin");
-    await run(BASE);
+    await run(SMALL_SCHEMA);
     await run(one[side]);
     const read = await readCatalogWithin(session);
     const catalog = (side === "plant" ? one.planted : one.silenced)?.(read) ?? read;

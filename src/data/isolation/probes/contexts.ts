@@ -1,10 +1,8 @@
 import { list, literal, name, type Sql, sql } from "../sql.ts";
 import { live } from "./check.ts";
-import { relationName } from "./plant.ts";
+import { type Relation, relationName, type Tenant } from "./planting/index.ts";
 import { counted } from "./reads.ts";
-import type { Relation } from "./schema.ts";
 import type { Stage } from "./stage.ts";
-import type { Tenant } from "./values.ts";
 
 const CLOSED =
   "Compare with the tenant of the context alone: without one the comparison is NULL, and NULL opens nothing.";

@@ -10,12 +10,5 @@
  * @module
  */
 export { type ContextEntry, contextEntry, type ProbeAccess, settingEntry, signedEntry } from "./context.ts";
-export {
-  LIVE_CHECKS,
-  PROBE_LIMITS,
-  type ProbedTable,
-  type ProbeLimits,
-  type ProbeReport,
-  probeOpenTransaction,
-  runProbes,
-} from "./run.ts";
+export type { ProbedTable, ProbeReport } from "./report.ts";
+export { LIVE_CHECKS, PROBE_LIMITS, type ProbeLimits, probeOpenTransaction, runProbes } from "./run.ts";

@@ -1,7 +1,17 @@
 import { list, name, type Sql, sql } from "../sql.ts";
 import { live } from "./check.ts";
-import { draftRow, insertable, insertSql, type PlantedRow, relationName, typed } from "./plant.ts";
-import { type Key, type Reference, type Relation, tableName } from "./schema.ts";
+import {
+  draftRow,
+  insertable,
+  insertSql,
+  type Key,
+  type PlantedRow,
+  type Reference,
+  type Relation,
+  relationName,
+  tableName,
+  typed,
+} from "./planting/index.ts";
 import type { Stage } from "./stage.ts";
 
 const TENANT_FIRST = "Put the tenant's column into the key: UNIQUE (tenant, ...), and refer to it by both columns.";

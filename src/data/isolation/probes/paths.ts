@@ -1,8 +1,7 @@
 import { list, literal, name, printed, type Sql, sql } from "../sql.ts";
 import { live } from "./check.ts";
-import { relationName } from "./plant.ts";
+import { type Relation, type Routine, relationName, tableName } from "./planting/index.ts";
 import { counted, probeLeakyFilters, scanOnly } from "./reads.ts";
-import { type Relation, type Routine, tableName } from "./schema.ts";
 import type { Stage } from "./stage.ts";
 
 const INVOKER = "Make the view security_invoker, or revoke SELECT on it from the app role.";

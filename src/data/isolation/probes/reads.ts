@@ -2,8 +2,7 @@ import type { CheckInfo } from "../finding.ts";
 import type { SqlRefusal } from "../session.ts";
 import { list, literal, name, type Sql, sql } from "../sql.ts";
 import { live } from "./check.ts";
-import { relationName } from "./plant.ts";
-import { type Relation, tableName } from "./schema.ts";
+import { type Relation, relationName, tableName } from "./planting/index.ts";
 import type { Stage } from "./stage.ts";
 
 export const READ_CHECKS = {

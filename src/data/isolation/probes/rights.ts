@@ -1,7 +1,6 @@
 import { literal, name, sql } from "../sql.ts";
 import { live } from "./check.ts";
-import { relationName } from "./plant.ts";
-import type { Relation } from "./schema.ts";
+import { type Relation, relationName } from "./planting/index.ts";
 import type { Stage } from "./stage.ts";
 
 export const RIGHT_CHECKS = {

@@ -1,6 +1,8 @@
 import type { Clock } from "../../../core/index.ts";
-import type { CheckInfo, Finding } from "../finding.ts";
+
+import type { CheckInfo } from "../finding.ts";
 import { SqlRefusal, type SqlSession } from "../session.ts";
+
 import type { IsolationSettings } from "../settings.ts";
 import { name, sql } from "../sql.ts";
 import type { ContextEntry, ProbeAccess } from "./context.ts";
@@ -15,14 +17,25 @@ import {
   probeViews,
   viewAnswers,
 } from "./paths.ts";
-import { inOrder, type Planted, plantRow } from "./plant.ts";
+import {
+  inOrder,
+  madeTenant,
+  ownerColumns,
+  type Planted,
+  plantRow,
+  probedTables,
+  type Relation,
+  readSchema,
+  type Schema,
+  type Tenant,
+  tableName,
+  tenantsFor,
+} from "./planting/index.ts";
 import { probeReads, READ_CHECKS } from "./reads.ts";
+import { Collected, type ProbedTable, type ProbeReport } from "./report.ts";
 import { probeDetails, probeRights, RIGHT_CHECKS } from "./rights.ts";
-import { type Relation, readSchema, type Schema, tableName } from "./schema.ts";
 import { probeSessions, SESSION_CHECKS } from "./sessions/index.ts";
 import { type Disguise, EACH_FUNCTION, Stage } from "./stage.ts";
-import { madeTenant, ownerColumns, probedTables, tenantsFor } from "./tenants.ts";
-import type { Tenant } from "./values.ts";
 import { probeWrites, WRITE_CHECKS } from "./writes.ts";
 
 /** Every probe, in the order in which they run. */
@@ -48,61 +61,9 @@ export interface ProbeLimits {
 /** Enough for a thousand tables, and short enough that nobody who shares the database waits for it. */
 export const PROBE_LIMITS = { totalMs: 300_000, statementMs: 5_000, lockMs: 200 } as const;
 
-/** What was tried on a table. */
-export interface ProbedTable {
-  /** `schema.name`, unquoted. */
-  readonly table: string;
-  /** `proven`: the tenant saw its own row and none of the other's was looked for in vain. */
-  readonly state: "proven" | "blind" | "unplanted";
-  readonly reason: string;
-}
-
-/** What the probes found, and what they could not try. */
-export interface ProbeReport {
-  readonly findings: readonly Finding[];
-  /** Ids of the checks that ran at least once. */
-  readonly ran: readonly string[];
-  /** Checks that could not run. One that found nothing here to try is neither here nor in `ran`. */
-  readonly skipped: readonly { readonly check: string; readonly reason: string }[];
-  readonly tables: readonly ProbedTable[];
-}
-
 /** Tables of one transaction: fewer cost round trips, more cost locks, of which a server has some thousands for all. */
 const TABLES_PER_TRANSACTION = 80;
 const VARIANTS = 2;
-
-/** One report that several parts add to. */
-class Collected {
-  readonly findings = new Map<string, Finding>();
-  readonly ran = new Set<string>();
-  readonly skipped = new Map<string, string>();
-  readonly tables = new Map<string, ProbedTable>();
-
-  add(findings: readonly Finding[]): void {
-    for (const finding of findings) {
-      const key = JSON.stringify([finding.check, finding.object]);
-      if (!this.findings.has(key)) this.findings.set(key, finding);
-    }
-  }
-
-  /** Of several app roles the one that saw most counts, and a table without rows for any has none. */
-  note(probed: ProbedTable): void {
-    const known = this.tables.get(probed.table);
-    if (known === undefined || known.state === "blind" || probed.state === "unplanted")
-      this.tables.set(probed.table, probed);
-  }
-
-  report(): ProbeReport {
-    return {
-      findings: [...this.findings.values()],
-      ran: [...this.ran],
-      skipped: [...this.skipped]
-        .filter(([check]) => !this.ran.has(check))
-        .map(([check, reason]) => ({ check, reason })),
-      tables: [...this.tables.values()],
-    };
-  }
-}
 
 /**
  * Attacks as two tenants that exist in transactions only, all of which are rolled back: by PostgreSQL itself when this
@@ -175,12 +136,12 @@ async function probeAsRole(campaign: Campaign, collected: Collected): Promise<{ 
   const [known] = await session.query("select from pg_catalog.pg_roles where rolname = $1", [role]);
   if (known === undefined) {
     const { a, b } = tenantsFor([]);
-    for (const { id } of LIVE_CHECKS) collected.skipped.set(id, `there is no role ${role}`);
+    collected.skipAll(LIVE_CHECKS, `there is no role ${role}`);
     return { a, b };
   }
   const schema = await readSchema(session, settings, role).catch((error: unknown) => {
     if (!(error instanceof SqlRefusal)) throw error;
-    for (const { id } of LIVE_CHECKS) collected.skipped.set(id, `the catalog could not be read: ${error.message}`);
+    collected.skipAll(LIVE_CHECKS, `the catalog could not be read: ${error.message}`);
   });
   if (schema === undefined) return tenantsFor([]);
   const owners = ownerColumns(schema, settings);
@@ -256,14 +217,13 @@ async function probeWithin(
   });
   const became = await stage.attempt(async () => await stage.asApp());
   if (!became.ok) {
-    for (const { id } of LIVE_CHECKS)
-      collected.skipped.set(id, `the connection may not become ${role}: ${became.refusal.message}`);
+    collected.skipAll(LIVE_CHECKS, `the connection may not become ${role}: ${became.refusal.message}`);
     return;
   }
   const tool = await stage.attempt(async () => await stage.run(EACH_FUNCTION));
   if (!tool.ok) {
     const reason = `the planting login may not make a temporary function: ${tool.refusal.message}`;
-    for (const { id } of LIVE_CHECKS) collected.skipped.set(id, reason);
+    collected.skipAll(LIVE_CHECKS, reason);
     return;
   }
   await session.query("savepoint rw_chunk");

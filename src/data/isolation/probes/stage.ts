@@ -3,9 +3,16 @@ import { SqlRefusal, type SqlSession } from "../session.ts";
 import type { IsolationSettings } from "../settings.ts";
 import { list, name, type Sql, sql } from "../sql.ts";
 import type { ContextEntry } from "./context.ts";
-import { type Garden, type Planted, type PlantedRow, typed } from "./plant.ts";
-import { type Relation, type Schema, tableName } from "./schema.ts";
-import type { Tenant } from "./values.ts";
+import {
+  type Garden,
+  type Planted,
+  type PlantedRow,
+  type Relation,
+  type Schema,
+  type Tenant,
+  tableName,
+  typed,
+} from "./planting/index.ts";
 
 /** What came of something that PostgreSQL may refuse. */
 export type Outcome<T> =

@@ -1,8 +1,7 @@
 import type { CheckInfo } from "../finding.ts";
 import { list, name, type Sql, sql } from "../sql.ts";
 import { live } from "./check.ts";
-import { draftRow, insertable, insertSql, relationName, typed } from "./plant.ts";
-import { type Relation, tableName } from "./schema.ts";
+import { draftRow, insertable, insertSql, type Relation, relationName, tableName, typed } from "./planting/index.ts";
 import type { Stage } from "./stage.ts";
 
 export const WRITE_CHECKS = {

@@ -1,3 +1,4 @@
+import type { Catalog } from "../catalog/index.ts";
 import type { ContextEntry } from "../probes/index.ts";
 import type { IsolationSettings } from "../settings.ts";
 
@@ -18,7 +19,26 @@ export interface Fault {
   readonly settings?: Partial<IsolationSettings>;
 }
 
-export const faultName = ({ check, title }: Fault): string => (title === undefined ? check : `${check}: ${title}`);
+/**
+ * A fault that a check has to find, and the like of it that is none. `$app` and `$owner` stand for the names of roles that
+ * exist in this run alone; `$db` for the database.
+ */
+export interface StaticFault {
+  readonly check: string;
+  /** Beside the id, when a check has several cases. */
+  readonly title?: string;
+  readonly plant: string;
+  readonly silent: string;
+  readonly settings?: Partial<Record<keyof IsolationSettings, unknown>>;
+  /** What no statement of a transaction can plant: the server's version, its pg_hba.conf. */
+  readonly planted?: (catalog: Catalog) => Catalog;
+  readonly silenced?: (catalog: Catalog) => Catalog;
+  /** How often the check must say it; once when left out. */
+  readonly findings?: number;
+}
+
+export const faultName = ({ check, title }: { readonly check: string; readonly title?: string }): string =>
+  title === undefined ? check : `${check}: ${title}`;
 
 /**
  * SQL of a fault: constants of this program, put together. Nothing from outside is ever a part of it, and it runs in a

@@ -9,4 +9,5 @@
  */
 export { type Names, ROLES, SETTING, statementsOf, TABLES } from "./base.ts";
 export { type Fault, faultName } from "./fault.ts";
-export { CONTEXT_FAULTS, KEY_FAULTS, PATH_FAULTS, RIGHT_FAULTS, ROW_FAULTS } from "./faults/index.ts";
+export { CONTEXT_FAULTS, KEY_FAULTS, PATH_FAULTS, RIGHT_FAULTS, ROW_FAULTS, STATIC_FAULTS } from "./faults/index.ts";
+export { type SelfTestOptions, type SelfTestReport, type SelfTestRow, selfTest, selfTestTable } from "./run.ts";

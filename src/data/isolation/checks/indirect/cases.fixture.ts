@@ -1,4 +1,4 @@
-import type { Case } from "../stage.fixture.ts";
+import type { StaticFault as Case } from "../../self-test/fault.ts";
 import { INDIRECT_REACH_CASES } from "./reach.fixture.ts";
 
 const MINE = "tenant_id = (select nullif(current_setting('shop.tenant', true), ''))";

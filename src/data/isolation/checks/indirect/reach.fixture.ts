@@ -1,4 +1,4 @@
-import type { Case } from "../stage.fixture.ts";
+import type { StaticFault as Case } from "../../self-test/fault.ts";
 
 const MINE = "tenant_id = (select nullif(current_setting('shop.tenant', true), ''))";
 const SAFE = "set search_path = pg_catalog, pg_temp";

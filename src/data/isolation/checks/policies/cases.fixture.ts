@@ -1,4 +1,4 @@
-import type { Case } from "../stage.fixture.ts";
+import type { StaticFault as Case } from "../../self-test/fault.ts";
 
 const CONTEXT = "(select nullif(current_setting('shop.tenant', true), ''))";
 /** Takes the base's policies away, for others to stand there. */

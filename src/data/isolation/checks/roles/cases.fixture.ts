@@ -1,4 +1,4 @@
-import type { Case } from "../stage.fixture.ts";
+import type { StaticFault as Case } from "../../self-test/fault.ts";
 
 const table = "shop.customer";
 

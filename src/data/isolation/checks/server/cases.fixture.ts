@@ -1,5 +1,5 @@
 import type { Catalog, HbaRule, Server } from "../../catalog/index.ts";
-import type { Case } from "../stage.fixture.ts";
+import type { StaticFault as Case } from "../../self-test/fault.ts";
 
 const NOTHING = "select 1";
 const on =

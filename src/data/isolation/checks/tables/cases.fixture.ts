@@ -1,4 +1,4 @@
-import type { Case } from "../stage.fixture.ts";
+import type { StaticFault as Case } from "../../self-test/fault.ts";
 
 const NOTHING = "select 1";
 const LOOSE = `create table shop.loose (tenant_id text not null, id uuid not null, primary key (tenant_id, id));

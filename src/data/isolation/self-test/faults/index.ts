@@ -10,3 +10,4 @@
 export { CONTEXT_FAULTS } from "./contexts.ts";
 export { PATH_FAULTS, RIGHT_FAULTS } from "./paths.ts";
 export { KEY_FAULTS, ROW_FAULTS } from "./rows.ts";
+export { STATIC_FAULTS } from "./static.ts";

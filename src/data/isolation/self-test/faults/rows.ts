@@ -19,6 +19,17 @@ grant select, insert, update, delete on shop.${table} to $app;
 `;
 const held = (condition: string): string => wall("customer", planting`using (${condition})`);
 
+const HOSTILE = (how: string): string => {
+  const table = planting`shop."x""; drop table shop.line; --'$$"`;
+  return planting`create type shop."k""; ind" as enum ('a''; drop table shop.line; --', 'b');
+create table ${table} (tenant_id text not null, "id'"") --" uuid not null, "of kind" shop."k""; ind" not null, primary key (tenant_id, "id'"") --"));
+create policy wall on ${table} as restrictive using (tenant_id = ${CONTEXT});
+create policy app on ${table} using (true);
+grant select, insert, update, delete on ${table} to $app;
+alter table ${table} ${how} row level security;
+`;
+};
+
 /** Ways to read and write another tenant's rows of a table. */
 export const ROW_FAULTS: readonly Fault[] = [
   { check: "probe-own-rows", plant: "alter policy app on shop.event using (false);\n" },
@@ -31,6 +42,12 @@ export const ROW_FAULTS: readonly Fault[] = [
     check: "probe-read",
     title: "one permissive policy too many",
     plant: planting`drop policy wall on shop.customer;\nalter policy app on shop.customer using (tenant_id = ${CONTEXT});\ncreate policy more on shop.customer for select using (active);\n`,
+  },
+  {
+    check: "probe-read",
+    title: "names that would end a statement",
+    plant: HOSTILE("disable"),
+    silent: HOSTILE("enable"),
   },
   { check: "probe-read-by-key", plant: "alter table shop.customer disable row level security;\n" },
   {

@@ -1,4 +1,4 @@
-import { randomBytes } from "../../../core/index.ts";
+import { randomBytes } from "../../../../core/index.ts";
 import type { Column, Relation } from "./schema.ts";
 
 /** One of those that exist only inside the probes' transaction. */

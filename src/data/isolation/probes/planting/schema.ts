@@ -1,5 +1,5 @@
-import type { SqlSession } from "../session.ts";
-import type { IsolationSettings } from "../settings.ts";
+import type { SqlSession } from "../../session.ts";
+import type { IsolationSettings } from "../../settings.ts";
 
 /** A column as planting and probing need it. */
 export interface Column {

@@ -1,5 +1,5 @@
-import { randomBytes } from "../../../core/index.ts";
-import type { IsolationSettings } from "../settings.ts";
+import { randomBytes } from "../../../../core/index.ts";
+import type { IsolationSettings } from "../../settings.ts";
 import { type Column, type Relation, type Schema, tableName, tenantColumn } from "./schema.ts";
 import { type Tenant, uuid } from "./values.ts";
 

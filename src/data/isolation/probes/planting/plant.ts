@@ -1,5 +1,5 @@
-import { SqlRefusal, type SqlSession } from "../session.ts";
-import { list, literal, name, printed, type Sql, sql } from "../sql.ts";
+import { SqlRefusal, type SqlSession } from "../../session.ts";
+import { list, literal, name, printed, type Sql, sql } from "../../sql.ts";
 import type { Column, Reference, Relation, Schema } from "./schema.ts";
 import { candidates, type Tenant } from "./values.ts";
 

@@ -1,0 +1,15 @@
+import { INDIRECT_CASES } from "../../checks/indirect/cases.fixture.ts";
+import { POLICY_CASES } from "../../checks/policies/cases.fixture.ts";
+import { ROLE_CASES } from "../../checks/roles/cases.fixture.ts";
+import { SERVER_CASES } from "../../checks/server/cases.fixture.ts";
+import { TABLE_CASES } from "../../checks/tables/cases.fixture.ts";
+import type { StaticFault } from "../fault.ts";
+
+/** Faults of the catalog: those that the static checks are tried with, in a smaller scratch schema. */
+export const STATIC_FAULTS: readonly StaticFault[] = [
+  ...ROLE_CASES,
+  ...SERVER_CASES,
+  ...TABLE_CASES,
+  ...POLICY_CASES,
+  ...INDIRECT_CASES,
+];
