@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe } from "vitest";
 import { type DebianPostgres, debianPostgresMissing, startDebianPostgres } from "../../../testing/servers/index.ts";
-import { ROLE_CASES } from "./roles/cases.fixture.ts";
+import { ROLE_CASES } from "./roles/faults.ts";
 import { ROLE_CHECKS } from "./roles/index.ts";
-import { SERVER_CASES } from "./server/cases.fixture.ts";
+import { SERVER_CASES } from "./server/faults.ts";
 import { SERVER_CHECKS } from "./server/index.ts";
 import { checkCases, closeStage } from "./stage.fixture.ts";
-import { TABLE_CASES } from "./tables/cases.fixture.ts";
+import { TABLE_CASES } from "./tables/faults.ts";
 import { TABLE_CHECKS } from "./tables/index.ts";
 
 const missing = debianPostgresMissing();

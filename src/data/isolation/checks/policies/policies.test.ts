@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe } from "vitest";
 import { loadParser } from "../../expressions/index.ts";
 import { checkCases, closeStage } from "../stage.fixture.ts";
-import { POLICY_CASES } from "./cases.fixture.ts";
+import { POLICY_CASES } from "./faults.ts";
 import { POLICY_CHECKS } from "./index.ts";
 
 /** Says what the settings say, whatever the database is like. */

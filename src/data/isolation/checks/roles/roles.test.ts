@@ -1,6 +1,6 @@
 import { afterAll, describe } from "vitest";
 import { checkCases, closeStage } from "../stage.fixture.ts";
-import { ROLE_CASES } from "./cases.fixture.ts";
+import { ROLE_CASES } from "./faults.ts";
 import { ROLE_CHECKS } from "./index.ts";
 
 afterAll(closeStage);

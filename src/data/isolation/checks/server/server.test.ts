@@ -1,6 +1,6 @@
 import { afterAll, describe } from "vitest";
 import { checkCases, closeStage } from "../stage.fixture.ts";
-import { SERVER_CASES } from "./cases.fixture.ts";
+import { SERVER_CASES } from "./faults.ts";
 import { SERVER_CHECKS } from "./index.ts";
 
 afterAll(closeStage);

@@ -1,6 +1,6 @@
 import { afterAll, describe } from "vitest";
 import { checkCases, closeStage } from "../stage.fixture.ts";
-import { TABLE_CASES } from "./cases.fixture.ts";
+import { TABLE_CASES } from "./faults.ts";
 import { TABLE_CHECKS } from "./index.ts";
 
 afterAll(closeStage);

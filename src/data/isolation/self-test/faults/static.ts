@@ -1,8 +1,8 @@
-import { INDIRECT_CASES } from "../../checks/indirect/cases.fixture.ts";
-import { POLICY_CASES } from "../../checks/policies/cases.fixture.ts";
-import { ROLE_CASES } from "../../checks/roles/cases.fixture.ts";
-import { SERVER_CASES } from "../../checks/server/cases.fixture.ts";
-import { TABLE_CASES } from "../../checks/tables/cases.fixture.ts";
+import { INDIRECT_CASES } from "../../checks/indirect/faults.ts";
+import { POLICY_CASES } from "../../checks/policies/faults.ts";
+import { ROLE_CASES } from "../../checks/roles/faults.ts";
+import { SERVER_CASES } from "../../checks/server/faults.ts";
+import { TABLE_CASES } from "../../checks/tables/faults.ts";
 import type { StaticFault } from "../fault.ts";
 
 /** Faults of the catalog: those that the static checks are tried with, in a smaller scratch schema. */

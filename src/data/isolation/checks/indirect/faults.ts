@@ -1,5 +1,5 @@
 import type { StaticFault as Case } from "../../self-test/fault.ts";
-import { INDIRECT_REACH_CASES } from "./reach.fixture.ts";
+import { INDIRECT_REACH_CASES } from "./reach-faults.ts";
 
 const MINE = "tenant_id = (select nullif(current_setting('shop.tenant', true), ''))";
 const GRANT =
