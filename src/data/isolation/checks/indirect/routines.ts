@@ -1,7 +1,6 @@
 import type { Node } from "libpg-query";
 import type { Routine } from "../../catalog/index.ts";
 import { findAll, words } from "../../expressions/index.ts";
-import type { Level } from "../../finding.ts";
 import { quoted } from "../../sql-text.ts";
 import { bodyFacts } from "../analysis/index.ts";
 import { checksOf, type Found, type StaticCheck } from "../check.ts";
